@@ -1,0 +1,145 @@
+//! A finished outgoing packet with its wire forms.
+//!
+//! A frame is built once and then shared by every connection that sends it. Its bytes begin with the header of an unmasked WebSocket frame, so a
+//! server writes them to a WebSocket as they are; a polling payload takes the packet behind the header:
+//!
+//! | packet | bytes of the frame |
+//! |---|---|
+//! | text message `hi` | `81 03 '4' 'h' 'i'` |
+//! | binary message `01 02` | `82 02 01 02` |
+//! | ping | `81 01 '2'` |
+
+use bytes::Bytes;
+
+/// The longest header of an unmasked WebSocket frame: two bytes and a length of eight.
+const HEADROOM: usize = 10;
+/// FIN and the opcode of a text frame.
+const TEXT: u8 = 0x81;
+/// FIN and the opcode of a binary frame.
+const BINARY: u8 = 0x82;
+
+/// One encoded Engine.IO packet, header of its WebSocket frame included. Clones share the bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    bytes: Bytes,
+    header: u8,
+}
+
+impl Frame {
+    /// Starts a text packet of the given type (`'4'` for a message).
+    pub fn text(packet_type: u8, capacity: usize) -> FrameBuilder {
+        let mut buffer = Vec::with_capacity(HEADROOM + 1 + capacity);
+        buffer.resize(HEADROOM, 0);
+        buffer.push(packet_type);
+        FrameBuilder { buffer }
+    }
+
+    /// A text message.
+    pub fn message(text: &str) -> Self {
+        let mut builder = Self::text(b'4', text.len());
+        builder.buffer().extend_from_slice(text.as_bytes());
+        builder.finish()
+    }
+
+    /// A binary message. Copies the data once, behind the header.
+    pub fn binary(data: &[u8]) -> Self {
+        let mut buffer = Vec::with_capacity(HEADROOM + data.len());
+        buffer.resize(HEADROOM, 0);
+        buffer.extend_from_slice(data);
+        finish(buffer, BINARY)
+    }
+
+    /// The frame as a server writes it to a WebSocket: header and payload.
+    pub fn websocket(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// The packet without the header: `4hi` for text, the raw data for binary.
+    pub fn packet(&self) -> &[u8] {
+        &self.bytes[usize::from(self.header)..]
+    }
+
+    /// Whether this is a binary message.
+    pub fn is_binary(&self) -> bool {
+        self.bytes[0] == BINARY
+    }
+
+    /// Bytes of the frame, header included: what it counts in an outbox.
+    pub fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Always false: a frame has a header.
+    pub fn is_empty(&self) -> bool {
+        false
+    }
+}
+
+/// Collects the text of a packet behind room for the WebSocket header, so that nothing is copied at the end.
+#[derive(Debug)]
+pub struct FrameBuilder {
+    buffer: Vec<u8>,
+}
+
+impl FrameBuilder {
+    /// Where the packet's UTF-8 text is appended.
+    pub fn buffer(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    /// Writes the header and hands the frame out.
+    pub fn finish(self) -> Frame {
+        finish(self.buffer, TEXT)
+    }
+}
+
+/// Puts the shortest header right before the payload and drops the unused room in front of it.
+fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
+    let length = buffer.len() - HEADROOM;
+    let (header, code) = match length {
+        0..=125 => (2, length as u8),
+        126..=0xffff => (4, 126),
+        _ => (10, 127),
+    };
+    let start = HEADROOM - header;
+    buffer[start] = first;
+    buffer[start + 1] = code;
+    match header {
+        4 => buffer[start + 2..HEADROOM].copy_from_slice(&(length as u16).to_be_bytes()),
+        10 => buffer[start + 2..HEADROOM].copy_from_slice(&(length as u64).to_be_bytes()),
+        _ => {}
+    }
+    Frame {
+        bytes: Bytes::from(buffer).slice(start..),
+        header: header as u8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_header_has_the_shortest_length_form() {
+        for (size, header) in [
+            (0, vec![0x82, 0]),
+            (125, vec![0x82, 125]),
+            (126, vec![0x82, 126, 0, 126]),
+            (65_535, vec![0x82, 126, 0xff, 0xff]),
+            (65_536, vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]),
+        ] {
+            let frame = Frame::binary(&vec![7; size]);
+            assert_eq!(&frame.websocket()[..header.len()], header, "{size} bytes");
+            assert_eq!(frame.packet(), vec![7; size]);
+            assert!(frame.is_binary());
+        }
+    }
+
+    #[test]
+    fn a_text_message_carries_its_type() {
+        let frame = Frame::message("hi");
+        assert_eq!(frame.websocket().as_ref(), b"\x81\x034hi");
+        assert_eq!(frame.packet(), b"4hi");
+        assert!(!frame.is_binary());
+    }
+}

@@ -1,0 +1,1 @@
+//! The Socket.IO client for Rust: work in progress, nothing here yet.

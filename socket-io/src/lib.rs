@@ -1,0 +1,3 @@
+//! Socket.IO.
+
+pub use engine_io::Text;
