@@ -1,0 +1,551 @@
+//! The state of one session, for both roles, without I/O, clock or randomness.
+//!
+//! Inputs are `handle_*` (and [`Session::send`], [`Session::close`]), outputs are `poll_*`. After any input the owner drains the outputs that its
+//! transport can carry:
+//!
+//! | transport | carries |
+//! |---|---|
+//! | WebSocket | [`Session::poll_frame`] until `None`, then [`Session::handle_written`] as bytes leave |
+//! | polling, server | [`Session::poll_payload`] answers the parked GET |
+//! | polling, client | [`Session::poll_payload`] is the body of the next POST, [`Session::poll_get`] says when to poll |
+//! | candidate of an upgrade | [`Session::poll_candidate`] |
+//!
+//! and calls [`Session::handle_timeout`] at [`Session::poll_timeout`].
+//!
+//! ```text
+//! Opening --open packet--> Open --close()--> Closing --everything sent--> Closed(reason)
+//!    |                      |                                                ^
+//!    |______________________|____ peer gone, timeout, broken rules __________|
+//! ```
+//!
+//! A server's session is Open from the start; its first output is the open packet.
+
+mod close;
+mod heartbeat;
+mod outbox;
+mod polling;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+use std::time::{Duration, Instant};
+
+pub use close::CloseReason;
+pub use outbox::SendError;
+
+use crate::frame::Frame;
+use crate::handshake::Handshake;
+use crate::packet::{Message, Packet};
+use crate::transport::Transport;
+use heartbeat::{Due, Heartbeat, later};
+use outbox::Outbox;
+use polling::Polling;
+use upgrade::{Step, Upgrade};
+
+/// Which end of the connection a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // complete by definition
+pub enum Side {
+    /// Answers requests and pings.
+    Server,
+    /// Makes requests and answers pings.
+    Client,
+}
+
+/// Where a session is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(clippy::exhaustive_enums)] // complete by definition of the protocol
+pub enum ReadyState {
+    /// A client waits for the open packet.
+    Opening,
+    /// Messages flow.
+    Open,
+    /// What is queued still leaves; nothing more is taken in or out.
+    Closing,
+    /// Over.
+    Closed(CloseReason),
+}
+
+/// The time and size limits of a session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// Time from a pong (or the opening) to the next ping. Default 25 s.
+    pub ping_interval: Duration,
+    /// Time within which the peer must be heard after a ping. Default 20 s.
+    pub ping_timeout: Duration,
+    /// Time from the arrival of a candidate transport to the end of the upgrade. Default 10 s.
+    pub upgrade_timeout: Duration,
+    /// How long a closing session waits for the peer to take what is queued. Default 30 s.
+    pub close_timeout: Duration,
+    /// Bytes that may wait to be sent. Default 16 MiB.
+    pub outbox_limit: usize,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self {
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            upgrade_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(30),
+            outbox_limit: 16 << 20,
+        }
+    }
+}
+
+/// A second GET or POST arrived while one was under way; the session is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap;
+
+/// One end of an Engine.IO session.
+#[derive(Debug)]
+pub struct Session {
+    side: Side,
+    state: ReadyState,
+    transport: Transport,
+    heartbeat: Heartbeat,
+    upgrade: Upgrade,
+    upgrade_timeout: Duration,
+    /// A packet for the candidate, made by the last input.
+    candidate_packet: Option<Packet>,
+    polling: Polling,
+    outbox: Outbox,
+    close_timeout: Duration,
+    close_deadline: Option<Instant>,
+    /// The peer said goodbye, so it needs no close packet.
+    peer_closed: bool,
+    handshake: Option<Box<Handshake>>,
+}
+
+impl Session {
+    /// A server's session, open at once; `handshake` is its first output.
+    pub fn server(
+        now: Instant,
+        config: &SessionConfig,
+        transport: Transport,
+        handshake: &Handshake,
+    ) -> Self {
+        let mut session = Self::new(Side::Server, config, transport);
+        session.state = ReadyState::Open;
+        session.heartbeat.start(now, Side::Server);
+        session
+            .outbox
+            .push_control(handshake.to_packet().to_frame());
+        session
+    }
+
+    /// A client's session, which waits for the server's open packet. Ping times come from there.
+    pub fn client(config: &SessionConfig, transport: Transport) -> Self {
+        Self::new(Side::Client, config, transport)
+    }
+
+    fn new(side: Side, config: &SessionConfig, transport: Transport) -> Self {
+        Self {
+            side,
+            state: ReadyState::Opening,
+            transport,
+            heartbeat: Heartbeat::new(config.ping_interval, config.ping_timeout),
+            upgrade: Upgrade::None,
+            upgrade_timeout: config.upgrade_timeout,
+            candidate_packet: None,
+            polling: Polling::default(),
+            outbox: Outbox::new(config.outbox_limit),
+            close_timeout: config.close_timeout,
+            close_deadline: None,
+            peer_closed: false,
+            handshake: None,
+        }
+    }
+
+    /// Where the session is in its life.
+    pub fn state(&self) -> ReadyState {
+        self.state
+    }
+
+    /// The transport that carries messages now.
+    pub fn transport(&self) -> Transport {
+        self.transport
+    }
+
+    /// What the server told at the opening; on clients only.
+    pub fn handshake(&self) -> Option<&Handshake> {
+        self.handshake.as_deref()
+    }
+
+    /// Whether a candidate transport is being tried.
+    pub fn is_upgrading(&self) -> bool {
+        self.upgrade.is_active()
+    }
+
+    /// Whether the peer ended the session itself.
+    pub fn peer_closed(&self) -> bool {
+        self.peer_closed
+    }
+
+    /// Bytes that wait to be written.
+    pub fn buffered(&self) -> usize {
+        self.outbox.buffered()
+    }
+
+    /// Whether a message sent now would leave at once. Volatile messages are dropped otherwise.
+    pub fn is_writable(&self) -> bool {
+        let free = match (self.transport, self.side) {
+            (Transport::WebSocket, _) => self.outbox.is_drained(),
+            (Transport::Polling, Side::Server) => self.polling.get && !self.outbox.has_frames(),
+            (Transport::Polling, Side::Client) => !self.polling.post && !self.outbox.has_frames(),
+        };
+        free && self.state == ReadyState::Open
+    }
+
+    // Messages.
+
+    /// Queues the frames of one message, all of them or none.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when the session is closing or closed, [`SendError::Full`] when the peer is too slow.
+    pub fn send<'a>(
+        &mut self,
+        frames: impl ExactSizeIterator<Item = &'a Frame> + Clone,
+    ) -> Result<(), SendError> {
+        if !matches!(self.state, ReadyState::Opening | ReadyState::Open) {
+            return Err(SendError::Closed);
+        }
+        let size = frames.clone().map(Frame::len).sum();
+        self.outbox.push(frames, size)
+    }
+
+    /// Takes a packet that arrived over `transport`, and returns the message if it is one.
+    ///
+    /// A late packet of a transport that the session has left is ignored, and so is anything after the end.
+    pub fn handle_packet(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        packet: Packet,
+    ) -> Option<Message> {
+        let expected = match self.side {
+            Side::Server => ReadyState::Open,
+            Side::Client if self.state == ReadyState::Opening => ReadyState::Opening,
+            Side::Client => ReadyState::Open,
+        };
+        if transport != self.transport || self.state != expected {
+            return None;
+        }
+        self.heartbeat.handle_traffic(now);
+        match (packet, self.side) {
+            (Packet::Open(data), Side::Client) if self.state == ReadyState::Opening => {
+                self.handle_handshake(now, &data);
+            }
+            (_, Side::Client) if self.state == ReadyState::Opening => {
+                self.finish(CloseReason::TransportError);
+            }
+            (Packet::Message(message), _) => return Some(message),
+            (Packet::Ping(_), Side::Client) => {
+                self.heartbeat.handle_beat(now, self.side);
+                self.outbox
+                    .push_control(Packet::Pong(Default::default()).to_frame());
+            }
+            (Packet::Pong(_), Side::Server) => self.heartbeat.handle_beat(now, self.side),
+            (Packet::Ping(_), Side::Server) => self.finish(CloseReason::TransportError),
+            (Packet::Close, _) if transport == Transport::Polling => {
+                self.peer_closed = true;
+                self.finish(CloseReason::TransportClose);
+            }
+            (
+                Packet::Open(_) | Packet::Close | Packet::Pong(_) | Packet::Upgrade | Packet::Noop,
+                _,
+            ) => {}
+        }
+        None
+    }
+
+    fn handle_handshake(&mut self, now: Instant, data: &str) {
+        match Handshake::parse(data) {
+            Ok(handshake) => {
+                self.heartbeat
+                    .configure(handshake.ping_interval, handshake.ping_timeout);
+                self.heartbeat.start(now, self.side);
+                self.handshake = Some(Box::new(handshake));
+                self.state = ReadyState::Open;
+            }
+            Err(_) => self.finish(CloseReason::ParseError),
+        }
+    }
+
+    /// Bytes arrived that complete no packet yet: the peer is alive.
+    pub fn handle_traffic(&mut self, now: Instant) {
+        self.heartbeat.handle_traffic(now);
+    }
+
+    /// What arrived over `transport` is no packet.
+    pub fn handle_garbage(&mut self, transport: Transport) {
+        if transport == self.transport {
+            self.finish(CloseReason::ParseError);
+        }
+    }
+
+    // A streaming transport.
+
+    /// The next frame for a WebSocket.
+    pub fn poll_frame(&mut self) -> Option<Frame> {
+        if self.transport == Transport::WebSocket {
+            self.outbox.pop()
+        } else {
+            None
+        }
+    }
+
+    /// Bytes of polled frames were written. Ends a closing session once all are.
+    pub fn handle_written(&mut self, bytes: usize) {
+        self.outbox.written(bytes);
+        if self.state == ReadyState::Closing
+            && self.transport == Transport::WebSocket
+            && self.outbox.is_drained()
+        {
+            self.finish(CloseReason::ForcedClose);
+        }
+    }
+
+    /// The current transport is gone.
+    pub fn handle_transport_closed(&mut self, reason: CloseReason) {
+        self.peer_closed |= reason == CloseReason::TransportClose;
+        self.finish(reason);
+    }
+
+    // Polling.
+
+    /// A GET begins: it arrived (server) or was sent (client).
+    ///
+    /// # Errors
+    ///
+    /// [`Overlap`] when one is under way; the session is closed.
+    pub fn handle_get(&mut self) -> Result<(), Overlap> {
+        if self.polling.get {
+            self.finish(CloseReason::TransportError);
+            return Err(Overlap);
+        }
+        self.polling.get = true;
+        self.polling.late = self.state == ReadyState::Closing;
+        Ok(())
+    }
+
+    /// The GET ended without the help of [`poll_payload`](Self::poll_payload): a client got its answer, or the client of a server went away.
+    pub fn handle_get_done(&mut self) {
+        self.polling.get = false;
+        if self.side == Side::Server && self.transport == Transport::Polling {
+            self.finish(CloseReason::TransportError);
+        }
+    }
+
+    /// A POST begins.
+    ///
+    /// # Errors
+    ///
+    /// [`Overlap`] when one is under way; the session is closed.
+    pub fn handle_post(&mut self) -> Result<(), Overlap> {
+        if self.polling.post {
+            self.finish(CloseReason::TransportError);
+            return Err(Overlap);
+        }
+        self.polling.post = true;
+        Ok(())
+    }
+
+    /// The POST was answered.
+    pub fn handle_post_done(&mut self) {
+        self.polling.post = false;
+        if self.side == Side::Client && self.state == ReadyState::Closing && self.peer_closed {
+            self.finish(CloseReason::ForcedClose);
+        }
+    }
+
+    /// Whether a client should send a GET now.
+    pub fn poll_get(&self) -> bool {
+        self.side == Side::Client
+            && self.transport == Transport::Polling
+            && !self.polling.get
+            && !self.upgrade.is_pausing()
+            && matches!(self.state, ReadyState::Opening | ReadyState::Open)
+    }
+
+    /// What the parked GET is answered with, or the body of a client's next POST; at most `limit` bytes unless a single packet is larger.
+    ///
+    /// The GET is free afterwards; the POST is under way until [`handle_post_done`](Self::handle_post_done).
+    pub fn poll_payload(&mut self, limit: usize) -> Option<Vec<Frame>> {
+        let batch = match self.side {
+            Side::Server => self.answer(limit),
+            Side::Client => self.request(limit),
+        }?;
+        match self.side {
+            Side::Server => self.polling.get = false,
+            Side::Client => self.polling.post = true,
+        }
+        Some(batch)
+    }
+
+    fn answer(&mut self, limit: usize) -> Option<Vec<Frame>> {
+        if !self.polling.get {
+            return None;
+        }
+        let noop = || Packet::Noop.to_frame();
+        let close = || Packet::Close.to_frame();
+        match self.state {
+            ReadyState::Closed(_) if self.peer_closed => Some(vec![noop()]),
+            ReadyState::Closed(_) => Some(vec![close()]),
+            _ if self.transport != Transport::Polling => Some(vec![close()]),
+            _ if self.outbox.has_frames() => Some(self.outbox.take_batch(limit)),
+            ReadyState::Closing if self.polling.late => {
+                self.finish(CloseReason::ForcedClose);
+                Some(vec![noop(), close()])
+            }
+            ReadyState::Open if self.upgrade.is_pausing() => Some(vec![noop()]),
+            _ => None,
+        }
+    }
+
+    fn request(&mut self, limit: usize) -> Option<Vec<Frame>> {
+        let pausing = self.upgrade.is_pausing();
+        if self.transport != Transport::Polling || self.polling.post || pausing {
+            return None;
+        }
+        match self.state {
+            ReadyState::Open | ReadyState::Closing if self.outbox.has_frames() => {
+                Some(self.outbox.take_batch(limit))
+            }
+            ReadyState::Closing if !self.peer_closed => {
+                // From here the peer knows; the answer to this POST ends the session.
+                self.peer_closed = true;
+                Some(vec![Packet::Close.to_frame()])
+            }
+            _ => None,
+        }
+    }
+
+    // The upgrade.
+
+    /// A candidate transport arrived (server) or is open (client).
+    ///
+    /// Returns false when it is of no use: the session is not open, is being upgraded or has been.
+    pub fn handle_candidate(&mut self, now: Instant) -> bool {
+        let useful = self.state == ReadyState::Open && self.upgrade == Upgrade::None;
+        if !useful || self.transport != Transport::Polling {
+            return false;
+        }
+        self.upgrade = Upgrade::Probing {
+            deadline: later(now, self.upgrade_timeout),
+        };
+        if self.side == Side::Client {
+            self.candidate_packet = Some(Packet::Ping("probe".into()));
+        }
+        true
+    }
+
+    /// A packet arrived over the candidate. When it fails the upgrade, [`is_upgrading`](Self::is_upgrading) is false afterwards and the candidate is to
+    /// be closed; when it completes it, [`transport`](Self::transport) is the candidate's.
+    pub fn handle_candidate_packet(&mut self, now: Instant, packet: &Packet) {
+        self.heartbeat.handle_traffic(now);
+        match self.upgrade.handle_packet(self.side, packet) {
+            Step::Probed if self.side == Side::Server => {
+                self.candidate_packet = Some(Packet::Pong("probe".into()));
+            }
+            Step::Switch => self.switch(),
+            Step::Probed | Step::Fail => {}
+        }
+    }
+
+    /// The candidate is gone or sent garbage; the session goes on as before.
+    pub fn handle_candidate_closed(&mut self) {
+        if self.upgrade.is_active() {
+            self.upgrade = Upgrade::None;
+        }
+    }
+
+    /// The next packet for the candidate. A client has switched to it when this is the upgrade packet.
+    pub fn poll_candidate(&mut self) -> Option<Packet> {
+        if !self.upgrade.is_active() {
+            self.candidate_packet = None;
+        }
+        if self.side == Side::Client && self.upgrade.is_pausing() && self.polling.is_idle() {
+            self.upgrade = Upgrade::Done;
+            self.switch();
+            return Some(Packet::Upgrade);
+        }
+        self.candidate_packet.take()
+    }
+
+    fn switch(&mut self) {
+        self.transport = Transport::WebSocket;
+        self.handle_written(0);
+    }
+
+    // Time and the end.
+
+    /// When [`handle_timeout`](Self::handle_timeout) is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        let deadlines = [
+            self.heartbeat.deadline(),
+            self.upgrade.deadline(),
+            self.close_deadline,
+        ];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does what is due: pings, gives up on a silent peer, on an upgrade or on a slow end.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if self
+            .upgrade
+            .deadline()
+            .is_some_and(|deadline| now >= deadline)
+        {
+            self.upgrade = Upgrade::None;
+        }
+        if self.close_deadline.is_some_and(|deadline| now >= deadline) {
+            self.finish(CloseReason::ForcedClose);
+        }
+        match self.heartbeat.handle_timeout(now) {
+            Due::Nothing => {}
+            Due::Ping => self
+                .outbox
+                .push_control(Packet::Ping(Default::default()).to_frame()),
+            Due::Expired => self.finish(CloseReason::PingTimeout),
+        }
+    }
+
+    /// Ends the session after what is queued has left, or at once if nothing is and the peer can be told.
+    pub fn close(&mut self, now: Instant) {
+        match self.state {
+            ReadyState::Opening => self.finish(CloseReason::ForcedClose),
+            ReadyState::Open => {
+                self.state = ReadyState::Closing;
+                self.close_deadline = Some(later(now, self.close_timeout));
+                let told = match (self.transport, self.side) {
+                    (Transport::WebSocket, _) => true,
+                    (Transport::Polling, Side::Server) => self.polling.get,
+                    (Transport::Polling, Side::Client) => false,
+                };
+                if told && self.outbox.is_drained() {
+                    self.finish(CloseReason::ForcedClose);
+                }
+            }
+            ReadyState::Closing | ReadyState::Closed(_) => {}
+        }
+    }
+
+    /// Ends the session at once and discards what is queued.
+    pub fn abort(&mut self) {
+        self.finish(CloseReason::ForcedClose);
+    }
+
+    fn finish(&mut self, reason: CloseReason) {
+        if matches!(self.state, ReadyState::Closed(_)) {
+            return;
+        }
+        self.state = ReadyState::Closed(reason);
+        self.heartbeat.stop();
+        self.close_deadline = None;
+        self.outbox.clear();
+        self.handle_candidate_closed();
+    }
+}

@@ -1,0 +1,1 @@
+//! Placeholder until the pair harness below is written.
