@@ -1,4 +1,30 @@
-//! Engine.IO 4.
+//! Engine.IO 4: sessions of messages between a server and its clients, over HTTP long-polling, over WebSocket, and through the upgrade from one to the
+//! other.
+//!
+//! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
+//! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite.
+//!
+//! ```no_run
+//! # #[cfg(feature = "server")]
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     let server = engine_io::Server::default();
+//!     let listener = server.listen("127.0.0.1:3000").await?;
+//!     tokio::spawn(listener.run(std::future::pending()));
+//!     while let Some(mut socket) = server.accept().await {
+//!         tokio::spawn(async move {
+//!             while let Some(message) = socket.recv().await {
+//!                 if socket.send(message).is_err() {
+//!                     break;
+//!                 }
+//!             }
+//!         });
+//!     }
+//!     Ok(())
+//! }
+//! # #[cfg(not(feature = "server"))]
+//! # fn main() {}
+//! ```
 
 mod frame;
 mod handshake;
@@ -9,6 +35,17 @@ mod sid;
 mod text;
 mod transport;
 
+#[cfg(feature = "server")]
+mod connection;
+#[cfg(feature = "server")]
+mod registry;
+#[cfg(feature = "server")]
+mod request;
+#[cfg(feature = "server")]
+mod server;
+#[cfg(feature = "server")]
+mod socket;
+
 pub use frame::{Frame, FrameBuilder};
 pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
@@ -17,3 +54,13 @@ pub use session::{CloseReason, Overlap, ReadyState, SendError, Session, SessionC
 pub use sid::Sid;
 pub use text::Text;
 pub use transport::Transport;
+
+#[cfg(feature = "server")]
+pub use request::{ConnectionInfo, Request};
+#[cfg(feature = "server")]
+pub use server::{
+    Cookie, Cors, EngineLayer, EngineService, Listener, NoService, Refusal, ResponseBody, Server,
+    ServerConfig, serve,
+};
+#[cfg(feature = "server")]
+pub use socket::{Sender, Socket};

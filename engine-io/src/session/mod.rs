@@ -385,24 +385,34 @@ impl Session {
         Some(batch)
     }
 
+    /// Whether a GET is parked for which there is an answer.
+    pub fn has_payload(&self) -> bool {
+        let due = match self.state {
+            ReadyState::Closed(_) => true,
+            ReadyState::Closing if self.polling.late => true,
+            ReadyState::Open if self.upgrade.is_pausing() => true,
+            _ => self.outbox.has_frames() || self.transport != Transport::Polling,
+        };
+        due && self.polling.get && self.side == Side::Server
+    }
+
     fn answer(&mut self, limit: usize) -> Option<Vec<Frame>> {
-        if !self.polling.get {
+        if !self.has_payload() {
             return None;
         }
         let noop = || Packet::Noop.to_frame();
         let close = || Packet::Close.to_frame();
-        match self.state {
-            ReadyState::Closed(_) if self.peer_closed => Some(vec![noop()]),
-            ReadyState::Closed(_) => Some(vec![close()]),
-            _ if self.transport != Transport::Polling => Some(vec![close()]),
-            _ if self.outbox.has_frames() => Some(self.outbox.take_batch(limit)),
-            ReadyState::Closing if self.polling.late => {
+        Some(match self.state {
+            ReadyState::Closed(_) if self.peer_closed => vec![noop()],
+            ReadyState::Closed(_) => vec![close()],
+            _ if self.transport != Transport::Polling => vec![close()],
+            _ if self.outbox.has_frames() => self.outbox.take_batch(limit),
+            ReadyState::Closing => {
                 self.finish(CloseReason::ForcedClose);
-                Some(vec![noop(), close()])
+                vec![noop(), close()]
             }
-            ReadyState::Open if self.upgrade.is_pausing() => Some(vec![noop()]),
-            _ => None,
-        }
+            ReadyState::Opening | ReadyState::Open => vec![noop()],
+        })
     }
 
     fn request(&mut self, limit: usize) -> Option<Vec<Frame>> {

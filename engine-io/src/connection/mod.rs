@@ -1,0 +1,133 @@
+//! What the two ends of a connection share: the session under one short lock, and who is to be woken.
+
+mod stream;
+mod websocket;
+
+use std::collections::VecDeque;
+use std::task::Waker;
+use std::time::Instant;
+
+use parking_lot::{Mutex, MutexGuard};
+
+pub(crate) use stream::Stream;
+pub(crate) use websocket::{End, WebSocket};
+
+use crate::frame::Frame;
+use crate::packet::Message;
+use crate::request::Request;
+use crate::session::{ReadyState, SendError, Session};
+use crate::sid::Sid;
+use crate::transport::Transport;
+
+/// One session, reachable from its owner's task, from HTTP requests and from everybody who sends.
+pub(crate) struct Shared {
+    pub(crate) sid: Sid,
+    pub(crate) request: Request,
+    state: Mutex<State>,
+}
+
+/// Everything that changes.
+pub(crate) struct State {
+    pub(crate) session: Session,
+    /// Messages of a POST that the owner has not taken.
+    pub(crate) inbox: VecDeque<Message>,
+    /// A WebSocket that arrived for this session and that the owner has not taken.
+    pub(crate) candidate: Option<Box<WebSocket>>,
+    /// The owner's task; present only while it sleeps, so a send from within the task costs no wake-up.
+    pub(crate) driver: Option<Waker>,
+    /// The parked GET.
+    pub(crate) get: Option<Waker>,
+    /// The POST that waits for its packets to be taken, or for its body.
+    pub(crate) post: Option<Waker>,
+}
+
+impl State {
+    /// The tasks that have something to do after the session changed.
+    fn woken(&mut self) -> [Option<Waker>; 3] {
+        let closed = self.is_closed();
+        let get = if self.session.has_payload() {
+            self.get.take()
+        } else {
+            None
+        };
+        let post = if closed || self.inbox.is_empty() {
+            self.post.take()
+        } else {
+            None
+        };
+        let drive = !self.inbox.is_empty()
+            || self.candidate.is_some()
+            || self.session.state() != ReadyState::Open
+            || self.session.transport() != Transport::Polling && self.session.buffered() > 0;
+        let driver = if drive { self.driver.take() } else { None };
+        [driver, get, post]
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(self.session.state(), ReadyState::Closed(_))
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(sid: Sid, request: Request, session: Session) -> Self {
+        let state = State {
+            session,
+            inbox: VecDeque::new(),
+            candidate: None,
+            driver: None,
+            get: None,
+            post: None,
+        };
+        Self {
+            sid,
+            request,
+            state: Mutex::new(state),
+        }
+    }
+
+    /// A look, or a change that concerns nobody else.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+
+    /// Changes the state and then wakes, without the lock, whoever has something to do.
+    pub(crate) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let value = change(&mut state);
+        let wakers = state.woken();
+        drop(state);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+        value
+    }
+
+    /// Queues the frames of one message and wakes the one task that can send them.
+    pub(crate) fn send<'a>(
+        &self,
+        frames: impl ExactSizeIterator<Item = &'a Frame> + Clone,
+    ) -> Result<(), SendError> {
+        let mut state = self.lock();
+        state.session.send(frames)?;
+        let waker = match state.session.transport() {
+            Transport::Polling => state.get.take(),
+            Transport::WebSocket => state.driver.take(),
+        };
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn close(&self) {
+        self.update(|state| state.session.close(now()));
+    }
+
+    pub(crate) fn abort(&self) {
+        self.update(|state| state.session.abort());
+    }
+}
+
+/// The time by tokio's clock, which tests can pause.
+pub(crate) fn now() -> Instant {
+    tokio::time::Instant::now().into_std()
+}

@@ -1,0 +1,298 @@
+//! A WebSocket over any byte stream, lean when idle.
+//!
+//! Reading: one read per readiness into a buffer that the thread's connections share; tungstenite parses from there. When no partial frame is left,
+//! tungstenite's state is dropped, so an idle connection holds no read buffer.
+//!
+//! Writing: finished frames queue as shared bytes and leave with vectored writes, everything queued in one call.
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tungstenite::error::{CapacityError, Error};
+use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
+
+use super::stream::Stream;
+use crate::packet::Message;
+use crate::text::Text;
+
+/// What one read takes at most.
+const READ_SIZE: usize = 16 * 1024;
+/// What tungstenite keeps per connection while a frame is incomplete.
+const CONTEXT_BUFFER: usize = 4096;
+/// Slices of one vectored write.
+const WRITE_SLICES: usize = 32;
+/// While so many bytes of pongs wait, nothing more is read.
+const PONG_LIMIT: usize = 16 * 1024;
+/// How long the end of a connection waits for the peer's close frame, and how much it reads meanwhile.
+const LINGER_TIME: Duration = Duration::from_secs(5);
+const LINGER_BYTES: usize = 4 << 20;
+
+thread_local! {
+    /// The read buffer of all connections of a thread, taken out while one of them uses it.
+    static SCRATCH: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+pub(crate) struct WebSocket {
+    stream: Stream,
+    max_message: usize,
+    context: Option<Box<WebSocketContext>>,
+    /// Read ahead by the HTTP server before the upgrade.
+    ahead: Bytes,
+    /// Bytes fed to the context and bytes of the messages it returned: equal when it holds nothing.
+    fed: usize,
+    returned: usize,
+    egress: VecDeque<Bytes>,
+    /// Bytes in `egress` that tungstenite put there.
+    pongs: usize,
+}
+
+/// Why nothing more can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// The peer closed the connection, with a close frame or without.
+    Closed,
+    /// The connection failed.
+    Failed,
+    /// This side ends it, without a code.
+    Ours,
+    /// The peer broke the rules; it is told this close code.
+    Violation(u16),
+}
+
+impl WebSocket {
+    /// The server's end of an upgraded connection.
+    pub(crate) fn server(stream: Stream, ahead: Bytes, max_message: usize) -> Self {
+        Self {
+            stream,
+            max_message,
+            context: None,
+            ahead,
+            fed: 0,
+            returned: 0,
+            egress: VecDeque::new(),
+            pongs: 0,
+        }
+    }
+
+    /// Reads once and appends the messages that are complete. `Ok(())` says that bytes arrived.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        inbox: &mut VecDeque<Message>,
+    ) -> Poll<Result<(), End>> {
+        if self.pongs > PONG_LIMIT {
+            // The next flush makes room and wakes the task.
+            return Poll::Pending;
+        }
+        if !self.ahead.is_empty() {
+            let ahead = std::mem::take(&mut self.ahead);
+            return Poll::Ready(self.feed(&ahead, inbox));
+        }
+        let mut scratch = SCRATCH.take();
+        scratch.resize(READ_SIZE, 0);
+        let mut buffer = ReadBuf::new(&mut scratch);
+        let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
+        let result = match read {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Failed)),
+            Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(End::Closed)),
+            Poll::Ready(Ok(())) => Poll::Ready(self.feed(buffer.filled(), inbox)),
+        };
+        SCRATCH.set(scratch);
+        result
+    }
+
+    fn feed(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
+        let max = self.max_message;
+        let context = self.context.get_or_insert_with(|| {
+            let config = WebSocketConfig::default()
+                .read_buffer_size(CONTEXT_BUFFER)
+                .write_buffer_size(0)
+                .max_message_size(Some(max))
+                .max_frame_size(Some(max));
+            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+        });
+        self.fed += input.len();
+        let mut pipe = Pipe {
+            input,
+            egress: &mut self.egress,
+            pongs: &mut self.pongs,
+        };
+        loop {
+            match context.read(&mut pipe) {
+                Ok(tungstenite::Message::Text(text)) => {
+                    self.returned += masked_frame_len(text.len());
+                    match Text::try_from(Bytes::from(text)) {
+                        Ok(text) => inbox.push_back(Message::Text(text)),
+                        Err(_) => return Err(End::Violation(1007)),
+                    }
+                }
+                Ok(tungstenite::Message::Binary(data)) => {
+                    self.returned += masked_frame_len(data.len());
+                    inbox.push_back(Message::Binary(data));
+                }
+                Ok(tungstenite::Message::Ping(data) | tungstenite::Message::Pong(data)) => {
+                    self.returned += masked_frame_len(data.len());
+                }
+                // The next turn queues the answer and ends with `ConnectionClosed`.
+                Ok(tungstenite::Message::Close(_) | tungstenite::Message::Frame(_)) => {}
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Err(End::Closed),
+                Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+                    return Err(End::Violation(1009));
+                }
+                Err(Error::Utf8(_)) => return Err(End::Violation(1007)),
+                Err(Error::Protocol(_)) => return Err(End::Violation(1002)),
+                Err(_) => return Err(End::Failed),
+            }
+        }
+        if self.fed == self.returned {
+            self.context = None;
+            self.fed = 0;
+            self.returned = 0;
+        }
+        Ok(())
+    }
+
+    /// Queues a finished frame.
+    pub(crate) fn push(&mut self, frame: Bytes) {
+        self.egress.push_back(frame);
+    }
+
+    /// Queues a close frame; without a code it has no body.
+    pub(crate) fn push_close(&mut self, code: Option<u16>) {
+        self.push(match code {
+            None => Bytes::from_static(&[0x88, 0]),
+            Some(code) => {
+                let [high, low] = code.to_be_bytes();
+                Bytes::copy_from_slice(&[0x88, 2, high, low])
+            }
+        });
+    }
+
+    pub(crate) fn has_egress(&self) -> bool {
+        !self.egress.is_empty()
+    }
+
+    /// Writes what is queued. Ready with the bytes that left once the queue is empty or blocked after progress; pending when nothing could be written.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let mut written = 0;
+        while !self.egress.is_empty() {
+            let mut slices = [IoSlice::new(&[]); WRITE_SLICES];
+            let mut count = 0;
+            for (slice, frame) in slices.iter_mut().zip(&self.egress) {
+                *slice = IoSlice::new(frame);
+                count += 1;
+            }
+            match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]) {
+                Poll::Pending if written > 0 => return Poll::Ready(Ok(written)),
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                Poll::Ready(Ok(length)) => {
+                    written += length;
+                    self.advance(length);
+                }
+            }
+        }
+        if self.egress.capacity() > 2 * WRITE_SLICES {
+            self.egress = VecDeque::new();
+        }
+        if let Stream::Other(_) = self.stream {
+            // Only buffering streams need it, and what they could not pass on goes out with the next turn.
+            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(cx) {
+                return Poll::Ready(Err(error));
+            }
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn advance(&mut self, mut length: usize) {
+        while let Some(front) = self.egress.front_mut() {
+            if length < front.len() {
+                front.advance(length);
+                return;
+            }
+            length -= front.len();
+            self.egress.pop_front();
+        }
+        self.pongs = 0;
+    }
+
+    /// Writes what is queued and waits for the peer to close, within bounds, so that the close frame is not lost with unread data.
+    pub(crate) async fn linger(mut self) {
+        let end = async {
+            while self.has_egress() {
+                if poll_fn(|cx| self.poll_flush(cx)).await.is_err() {
+                    return;
+                }
+            }
+            if poll_fn(|cx| Pin::new(&mut self.stream).poll_shutdown(cx))
+                .await
+                .is_err()
+            {
+                return;
+            }
+            let mut discarded = 0;
+            while let Ok(count) = poll_fn(|cx| poll_discard(&mut self.stream, cx)).await {
+                discarded += count;
+                if count == 0 || discarded > LINGER_BYTES {
+                    return;
+                }
+            }
+        };
+        let _ = tokio::time::timeout(LINGER_TIME, end).await;
+    }
+}
+
+fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+    let mut scratch = [0; 1024];
+    let mut buffer = ReadBuf::new(&mut scratch);
+    ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
+    Poll::Ready(Ok(buffer.filled().len()))
+}
+
+/// Bytes of an unfragmented masked frame with the shortest length form. A frame of another form is longer, so `returned` can only fall short of `fed`.
+fn masked_frame_len(len: usize) -> usize {
+    let header = match len {
+        0..=125 => 2,
+        126..=0xffff => 4,
+        _ => 10,
+    };
+    header + 4 + len
+}
+
+/// What tungstenite reads from and writes to: bytes in memory.
+struct Pipe<'a> {
+    input: &'a [u8],
+    egress: &'a mut VecDeque<Bytes>,
+    pongs: &'a mut usize,
+}
+
+impl io::Read for Pipe<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.input.is_empty() {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.input.read(buffer)
+    }
+}
+
+impl io::Write for Pipe<'_> {
+    fn write(&mut self, data: &[u8]) -> io::Result<usize> {
+        *self.pongs += data.len();
+        self.egress.push_back(Bytes::copy_from_slice(data));
+        Ok(data.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

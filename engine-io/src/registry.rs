@@ -1,0 +1,67 @@
+//! The sessions of a server, by id.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use dashmap::DashMap;
+
+use crate::connection::Shared;
+use crate::sid::Sid;
+
+/// Spread over shards, so that requests on many cores do not wait for each other.
+#[derive(Default)]
+pub(crate) struct Registry {
+    sessions: DashMap<Sid, Arc<Shared>>,
+    counter: AtomicU32,
+}
+
+impl Registry {
+    /// A fresh id. Fails when the system has no random bytes to give.
+    pub(crate) fn next_sid(&self) -> Result<Sid, getrandom::Error> {
+        let mut random = [0; 12];
+        getrandom::fill(&mut random)?;
+        Ok(Sid::from_parts(
+            random,
+            self.counter.fetch_add(1, Ordering::Relaxed),
+        ))
+    }
+
+    pub(crate) fn insert(&self, shared: Arc<Shared>) {
+        self.sessions.insert(shared.sid.clone(), shared);
+    }
+
+    /// The session of that id, unless it is over.
+    pub(crate) fn find(&self, sid: &str) -> Option<Arc<Shared>> {
+        let shared = self.sessions.get(sid)?.clone();
+        let closed = shared.lock().is_closed();
+        (!closed).then_some(shared)
+    }
+
+    pub(crate) fn remove(&self, sid: &Sid) {
+        self.sessions.remove(sid);
+        // Memory goes back once most of the table is empty.
+        if self.sessions.len() < self.sessions.capacity() / 8 {
+            self.sessions.shrink_to_fit();
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.sessions.len()
+    }
+
+    pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
+        self.sessions
+            .iter()
+            .map(|entry| entry.value().clone())
+            .collect()
+    }
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry")
+            .field("sessions", &self.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,157 @@
+//! The HTTP request that opened a session, kept small.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::SystemTime;
+
+/// What an HTTP server can tell about a connection and hyper does not: put it into the request's extensions in front of the engine.
+///
+/// The stand-alone listener does so by itself.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct ConnectionInfo {
+    /// The peer's address.
+    pub remote_addr: Option<SocketAddr>,
+    /// Whether the connection is encrypted.
+    pub secure: bool,
+}
+
+impl ConnectionInfo {
+    /// An unencrypted connection from that address.
+    pub fn new(remote_addr: SocketAddr) -> Self {
+        Self {
+            remote_addr: Some(remote_addr),
+            secure: false,
+        }
+    }
+
+    /// The same, encrypted.
+    pub fn secure(mut self) -> Self {
+        self.secure = true;
+        self
+    }
+}
+
+/// The request that opened a session. Headers are kept as one block of bytes: a map of them costs ten times as much.
+#[derive(Clone)]
+pub struct Request {
+    target: Box<str>,
+    headers: Box<[u8]>,
+    connection: ConnectionInfo,
+    received: SystemTime,
+}
+
+impl Request {
+    pub(crate) fn new(parts: &http::request::Parts) -> Self {
+        let connection = parts.extensions.get::<ConnectionInfo>().copied();
+        let mut headers = Vec::new();
+        for (name, value) in &parts.headers {
+            for bytes in [name.as_str().as_bytes(), value.as_bytes()] {
+                // Both are bounded by the HTTP server far below this.
+                let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
+                headers.extend_from_slice(&length.to_le_bytes());
+                headers.extend_from_slice(&bytes[..usize::from(length)]);
+            }
+        }
+        Self {
+            target: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str())
+                .into(),
+            headers: headers.into(),
+            connection: connection.unwrap_or(ConnectionInfo {
+                remote_addr: None,
+                secure: parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
+            }),
+            received: SystemTime::now(),
+        }
+    }
+
+    /// Path and query, as sent.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+
+    /// The parameters of the query, decoded, in their order.
+    pub fn query(&self) -> impl Iterator<Item = (String, String)> {
+        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        form_urlencoded::parse(query.as_bytes()).into_owned()
+    }
+
+    /// Names (in lower case) and values of the headers, in their order.
+    pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut rest = &self.headers[..];
+        std::iter::from_fn(move || {
+            let name = take(&mut rest)?;
+            let value = take(&mut rest)?;
+            Some((std::str::from_utf8(name).ok()?, value))
+        })
+    }
+
+    /// The first value of a header, if it is text. Names are compared without regard to case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let (_, value) = self
+            .headers()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(value).ok()
+    }
+
+    /// The peer's address, if the HTTP server told it (see [`ConnectionInfo`]).
+    pub fn remote_addr(&self) -> Option<SocketAddr> {
+        self.connection.remote_addr
+    }
+
+    /// Whether the connection is encrypted.
+    pub fn is_secure(&self) -> bool {
+        self.connection.secure
+    }
+
+    /// When the request arrived.
+    pub fn received(&self) -> SystemTime {
+        self.received
+    }
+}
+
+fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let (length, tail) = rest.split_first_chunk::<2>()?;
+    let (bytes, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
+    *rest = tail;
+    Some(bytes)
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Headers may hold secrets, so they are not printed.
+        f.debug_struct("Request")
+            .field("target", &self.target)
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_and_query_come_back_as_they_were_sent() {
+        let request = http::Request::get("/engine.io/?EIO=4&a=%C3%A9+b&a=2")
+            .header("X-Test", "1")
+            .header("x-test", "2")
+            .header("Empty", "");
+        let request = Request::new(&request.body(()).unwrap().into_parts().0);
+        assert_eq!(request.header("X-TEST"), Some("1"));
+        assert_eq!(request.header("empty"), Some(""));
+        assert_eq!(request.header("other"), None);
+        let headers: Vec<_> = request.headers().collect();
+        assert_eq!(
+            headers,
+            [("x-test", &b"1"[..]), ("x-test", b"2"), ("empty", b"")]
+        );
+        let query: Vec<_> = request.query().collect();
+        let expected = [("EIO", "4"), ("a", "é b"), ("a", "2")]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()));
+        assert_eq!(query, expected);
+    }
+}

@@ -1,0 +1,233 @@
+//! The options of a server, with the reference's defaults.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::HeaderMap;
+use http::request::Parts;
+
+use super::headers::{Cookie, Cors};
+use super::refusal::Refusal;
+use crate::packet::Message;
+use crate::session::SessionConfig;
+use crate::transport::Transport;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+type AllowRequest = dyn Fn(&Parts) -> BoxFuture<Result<(), String>> + Send + Sync;
+type GenerateId = dyn Fn(&Parts) -> BoxFuture<Result<String, String>> + Send + Sync;
+type EditHeaders = dyn Fn(&mut HeaderMap, &Parts) + Send + Sync;
+type OnRefusal = dyn Fn(&Refusal, &Parts) + Send + Sync;
+
+/// The options of a [`Server`](crate::Server).
+#[derive(Clone)]
+pub struct ServerConfig {
+    pub(crate) path: String,
+    pub(crate) transports: Vec<Transport>,
+    pub(crate) allow_upgrades: bool,
+    pub(crate) session: SessionConfig,
+    pub(crate) max_payload: usize,
+    pub(crate) max_payload_packets: usize,
+    pub(crate) accept_backlog: usize,
+    pub(crate) initial_packet: Option<Message>,
+    pub(crate) allow_request: Option<Arc<AllowRequest>>,
+    pub(crate) generate_id: Option<Arc<GenerateId>>,
+    pub(crate) initial_headers: Option<Arc<EditHeaders>>,
+    pub(crate) headers: Option<Arc<EditHeaders>>,
+    pub(crate) on_refusal: Option<Arc<OnRefusal>>,
+    pub(crate) cookie: Option<Cookie>,
+    pub(crate) cors: Option<Cors>,
+}
+
+impl Default for ServerConfig {
+    fn default() -> Self {
+        Self {
+            path: "/engine.io/".into(),
+            transports: vec![Transport::Polling, Transport::WebSocket],
+            allow_upgrades: true,
+            session: SessionConfig::default(),
+            max_payload: 1_000_000,
+            max_payload_packets: 125_000,
+            accept_backlog: 1024,
+            initial_packet: None,
+            allow_request: None,
+            generate_id: None,
+            initial_headers: None,
+            headers: None,
+            on_refusal: None,
+            cookie: None,
+            cors: None,
+        }
+    }
+}
+
+impl ServerConfig {
+    /// The path under which requests are taken; it begins with a slash, and one is added at its end. Default `/engine.io`.
+    ///
+    /// As in the reference this is a prefix: `/engine.io/more?EIO=4` is taken, too, `/engine.io?EIO=4` is not.
+    pub fn path(mut self, path: &str) -> Self {
+        self.path = format!("/{}/", path.trim_matches('/'));
+        if self.path == "//" {
+            self.path = "/".into();
+        }
+        self
+    }
+
+    /// The transports that clients may use, in the order in which upgrades are offered. Default polling and WebSocket.
+    ///
+    /// # Panics
+    ///
+    /// If there are none.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.transports = transports.into_iter().collect();
+        assert!(
+            !self.transports.is_empty(),
+            "a server needs at least one transport"
+        );
+        self
+    }
+
+    /// Whether the handshake offers the upgrade to WebSocket. Default true. A client that upgrades without an offer is let through, as by the reference.
+    pub fn allow_upgrades(mut self, allow: bool) -> Self {
+        self.allow_upgrades = allow;
+        self
+    }
+
+    /// Time from the opening or a pong to the next ping. Default 25 s.
+    pub fn ping_interval(mut self, interval: Duration) -> Self {
+        self.session.ping_interval = interval;
+        self
+    }
+
+    /// Time within which the peer must be heard after a ping. Default 20 s.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.session.ping_timeout = timeout;
+        self
+    }
+
+    /// Time from the arrival of a WebSocket for a polling session to the end of the upgrade. Default 10 s.
+    pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
+        self.session.upgrade_timeout = timeout;
+        self
+    }
+
+    /// How long a closing session waits for its peer to take what is queued. Default 30 s.
+    pub fn close_timeout(mut self, timeout: Duration) -> Self {
+        self.session.close_timeout = timeout;
+        self
+    }
+
+    /// Bytes that may wait for a slow peer; a message that would exceed them is refused with [`SendError::Full`](crate::SendError::Full). Default 16 MiB;
+    /// the reference has no limit. A single message of any size is taken while nothing else waits.
+    pub fn outbox_limit(mut self, bytes: usize) -> Self {
+        self.session.outbox_limit = bytes;
+        self
+    }
+
+    /// The largest request body and WebSocket message that is taken, in bytes. Default 1 000 000. A larger body is answered with 413; a larger WebSocket
+    /// message closes the connection with code 1009.
+    pub fn max_payload(mut self, bytes: usize) -> Self {
+        self.max_payload = bytes;
+        self
+    }
+
+    /// The largest number of packets in one request body; one more is a parse error. Default 125 000; the reference has no limit.
+    pub fn max_payload_packets(mut self, packets: usize) -> Self {
+        self.max_payload_packets = packets;
+        self
+    }
+
+    /// How many new sessions may wait for [`Server::accept`](crate::Server::accept); the handshakes of further ones wait. Default 1024.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    pub fn accept_backlog(mut self, sessions: usize) -> Self {
+        assert!(sessions > 0, "a backlog of 0 would accept no session");
+        self.accept_backlog = sessions;
+        self
+    }
+
+    /// A message that follows the handshake of each session at once.
+    pub fn initial_packet(mut self, message: impl Into<Message>) -> Self {
+        self.initial_packet = Some(message.into());
+        self
+    }
+
+    /// Asked before each handshake (not for later requests of a session); an error's text becomes the message of the refusal, code 4.
+    pub fn allow_request<F, Fut>(mut self, allow: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.allow_request = Some(Arc::new(move |parts| Box::pin(allow(parts))));
+        self
+    }
+
+    /// Makes the ids of sessions in place of the built-in generator. They are credentials: make them unguessable. An error refuses the handshake, code 3.
+    pub fn generate_id<F, Fut>(mut self, generate: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<String, String>> + Send + 'static,
+    {
+        self.generate_id = Some(Arc::new(move |parts| Box::pin(generate(parts))));
+        self
+    }
+
+    /// Edits the headers of the response that opens a session.
+    pub fn initial_headers(
+        mut self,
+        edit: impl Fn(&mut HeaderMap, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.initial_headers = Some(Arc::new(edit));
+        self
+    }
+
+    /// Edits the headers of each successful response.
+    pub fn headers(
+        mut self,
+        edit: impl Fn(&mut HeaderMap, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.headers = Some(Arc::new(edit));
+        self
+    }
+
+    /// Told of each refused request.
+    pub fn on_refusal(
+        mut self,
+        observe: impl Fn(&Refusal, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_refusal = Some(Arc::new(observe));
+        self
+    }
+
+    /// Sets a cookie with the session's id, for load balancers. Off by default.
+    pub fn cookie(mut self, cookie: Cookie) -> Self {
+        self.cookie = Some(cookie);
+        self
+    }
+
+    /// Answers requests of pages from other origins. Off by default.
+    pub fn cors(mut self, cors: Cors) -> Self {
+        self.cors = Some(cors);
+        self
+    }
+}
+
+impl fmt::Debug for ServerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("path", &self.path)
+            .field("transports", &self.transports)
+            .field("allow_upgrades", &self.allow_upgrades)
+            .field("session", &self.session)
+            .field("max_payload", &self.max_payload)
+            .field("max_payload_packets", &self.max_payload_packets)
+            .field("accept_backlog", &self.accept_backlog)
+            .field("cookie", &self.cookie)
+            .field("cors", &self.cors)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,318 @@
+//! The server role: sessions over HTTP requests and WebSockets.
+
+mod config;
+mod headers;
+mod jsonp;
+mod listen;
+mod polling;
+mod refusal;
+mod route;
+mod service;
+mod websocket;
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::upgrade::OnUpgrade;
+use parking_lot::Mutex;
+use tokio::sync::{Mutex as AsyncMutex, mpsc};
+
+pub use config::ServerConfig;
+pub use headers::{Cookie, Cors};
+pub use listen::{Listener, serve};
+pub use refusal::Refusal;
+pub use service::{EngineLayer, EngineService, NoService, ResponseBody};
+
+use crate::connection::{Shared, now};
+use crate::handshake::Handshake;
+use crate::registry::Registry;
+use crate::request::Request as SessionRequest;
+use crate::session::Session;
+use crate::sid::Sid;
+use crate::socket::Socket;
+use crate::transport::Transport;
+use refusal::bare;
+use route::{Query, Route, route, wants_upgrade};
+
+/// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
+#[derive(Clone)]
+pub struct Server {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: ServerConfig,
+    registry: Arc<Registry>,
+    /// Taken out when the server closes, which ends `accept`.
+    sockets: Mutex<Option<mpsc::Sender<Socket>>>,
+    accepted: AsyncMutex<mpsc::Receiver<Socket>>,
+    closed: AtomicBool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self::new(ServerConfig::default())
+    }
+}
+
+impl Server {
+    /// A server with these options. It has no socket of its own: give it requests with [`service`](Self::service), [`layer`](Self::layer) or
+    /// [`listen`](Self::listen).
+    pub fn new(config: ServerConfig) -> Self {
+        let (sender, receiver) = mpsc::channel(config.accept_backlog);
+        Self {
+            inner: Arc::new(Inner {
+                config,
+                registry: Arc::default(),
+                sockets: Mutex::new(Some(sender)),
+                accepted: AsyncMutex::new(receiver),
+                closed: AtomicBool::new(false),
+            }),
+        }
+    }
+
+    /// Waits for the next session. `None` once the server is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// No session is lost when the future is dropped.
+    pub async fn accept(&self) -> Option<Socket> {
+        self.inner.accepted.lock().await.recv().await
+    }
+
+    /// How many sessions are open.
+    pub fn sessions(&self) -> usize {
+        self.inner.registry.len()
+    }
+
+    /// The path under which requests are taken, with slashes around it.
+    pub fn path(&self) -> &str {
+        &self.inner.config.path
+    }
+
+    /// Ends every session at once, refuses further handshakes and ends [`accept`](Self::accept).
+    pub fn close(&self) {
+        self.inner.closed.store(true, Ordering::Release);
+        self.inner.sockets.lock().take();
+        for shared in self.inner.registry.all() {
+            shared.abort();
+        }
+    }
+
+    /// Whether a request belongs to the server: its path begins with the configured one.
+    pub fn matches(&self, uri: &http::Uri) -> bool {
+        uri.path().starts_with(&self.inner.config.path)
+    }
+
+    /// Answers one request. For hosts that are neither tower nor hyper services; the others do this by themselves.
+    ///
+    /// A WebSocket needs hyper's upgrade in the request's extensions.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response<Bytes>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        let (mut parts, body) = request.into_parts();
+        let mut response = self.dispatch(&mut parts, body).await;
+        if let Some(cors) = &self.inner.config.cors {
+            if parts.method != Method::OPTIONS {
+                cors.apply(response.headers_mut(), &parts.headers);
+            }
+        }
+        response
+    }
+
+    async fn dispatch<B>(&self, parts: &mut Parts, body: B) -> Response<Bytes>
+    where
+        B: http_body::Body + Send,
+        B::Data: Send,
+    {
+        let config = &self.inner.config;
+        if let (Some(cors), &Method::OPTIONS) = (&config.cors, &parts.method) {
+            return cors.preflight(&parts.headers);
+        }
+        let query = Query::parse(parts.uri.query());
+        let jsonp = query.jsonp.clone();
+        let response = match route(parts, query, config, &self.inner.registry) {
+            Ok(Route::Handshake(transport, late)) => self.handshake(parts, transport, late).await,
+            Ok(Route::Candidate(shared)) => Ok(self.candidate(parts, shared)),
+            Ok(Route::Poll(shared)) => Ok(polling::poll(&shared).await),
+            Ok(Route::Data(shared)) => {
+                Ok(polling::data(&shared, parts, body, config, jsonp.is_some()).await)
+            }
+            Ok(Route::OtherMethod) => Ok(bare(StatusCode::INTERNAL_SERVER_ERROR)),
+            Ok(Route::Contradiction) => Ok(websocket::refuse(parts)),
+            Err(refusal) => Err(refusal),
+        };
+        match response {
+            Ok(mut response)
+                if response.status().is_success()
+                    || response.status() == StatusCode::SWITCHING_PROTOCOLS =>
+            {
+                if let Some(index) = jsonp.filter(|_| parts.method == Method::GET) {
+                    jsonp::wrap(&mut response, &index);
+                }
+                if response.status().is_success() {
+                    headers::common(response.headers_mut(), parts);
+                }
+                if let Some(edit) = &config.headers {
+                    edit(response.headers_mut(), parts);
+                }
+                response
+            }
+            Ok(response) => response,
+            Err(refusal) => {
+                tracing::debug!(%refusal, "request refused");
+                if let Some(observe) = &config.on_refusal {
+                    observe(&refusal, parts);
+                }
+                if wants_upgrade(&parts.headers) {
+                    refusal.to_websocket_response()
+                } else {
+                    refusal.to_response()
+                }
+            }
+        }
+    }
+
+    async fn handshake(
+        &self,
+        parts: &mut Parts,
+        transport: Transport,
+        late: Result<(), Refusal>,
+    ) -> Result<Response<Bytes>, Refusal> {
+        let config = &self.inner.config;
+        if self.inner.closed.load(Ordering::Acquire) {
+            return Err(Refusal::Closing);
+        }
+        if let Some(allow) = &config.allow_request {
+            allow(parts).await.map_err(Refusal::Forbidden)?;
+        }
+        late?;
+        let sid = match &config.generate_id {
+            Some(generate) => generate(parts)
+                .await
+                .map(Sid::from)
+                .map_err(Refusal::IdGeneration)?,
+            None => self
+                .inner
+                .registry
+                .next_sid()
+                .map_err(|error| Refusal::IdGeneration(error.to_string()))?,
+        };
+        let mut response = match transport {
+            Transport::Polling => {
+                let shared = self.open(sid.clone(), SessionRequest::new(parts), transport);
+                let handshake = shared.lock().session.handle_get();
+                debug_assert_eq!(handshake, Ok(()), "a new session has no GET");
+                self.deliver(Socket::new(
+                    shared.clone(),
+                    self.inner.registry.clone(),
+                    None,
+                ))
+                .await?;
+                polling::poll_parked(&shared).await
+            }
+            Transport::WebSocket => {
+                let response = websocket::accept(parts);
+                if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                    tokio::spawn(self.clone().open_websocket(
+                        upgrade,
+                        sid.clone(),
+                        SessionRequest::new(parts),
+                    ));
+                }
+                response
+            }
+        };
+        if let Some(cookie) = &config.cookie {
+            cookie.apply(response.headers_mut(), &sid);
+        }
+        if let Some(edit) = &config.initial_headers {
+            edit(response.headers_mut(), parts);
+        }
+        Ok(response)
+    }
+
+    fn open(&self, sid: Sid, request: SessionRequest, transport: Transport) -> Arc<Shared> {
+        let config = &self.inner.config;
+        let handshake = Handshake {
+            sid: sid.to_string(),
+            upgrades: match transport {
+                Transport::Polling if config.allow_upgrades => config
+                    .transports
+                    .iter()
+                    .copied()
+                    .filter(|&other| other != Transport::Polling)
+                    .collect(),
+                _ => Vec::new(),
+            },
+            ping_interval: config.session.ping_interval,
+            ping_timeout: config.session.ping_timeout,
+            max_payload: config.max_payload as u64,
+        };
+        let mut session = Session::server(now(), &config.session, transport, &handshake);
+        if let Some(message) = &config.initial_packet {
+            let queued = session.send(std::iter::once(&message.to_frame()));
+            debug_assert_eq!(
+                queued,
+                Ok(()),
+                "the outbox of a new session takes one message"
+            );
+        }
+        let shared = Arc::new(Shared::new(sid, request, session));
+        self.inner.registry.insert(shared.clone());
+        shared
+    }
+
+    async fn open_websocket(self, upgrade: OnUpgrade, sid: Sid, request: SessionRequest) {
+        let Some(websocket) = websocket::upgraded(upgrade, self.inner.config.max_payload).await
+        else {
+            return;
+        };
+        let shared = self.open(sid, request, Transport::WebSocket);
+        // A server that closed meanwhile drops the socket, which closes the connection.
+        let _ = self
+            .deliver(Socket::new(
+                shared,
+                self.inner.registry.clone(),
+                Some(websocket),
+            ))
+            .await;
+    }
+
+    /// Hands a session to `accept`, waiting while the backlog is full.
+    async fn deliver(&self, socket: Socket) -> Result<(), Refusal> {
+        let sender = self.inner.sockets.lock().clone();
+        match sender {
+            Some(sender) => sender.send(socket).await.map_err(|_| Refusal::Closing),
+            None => Err(Refusal::Closing),
+        }
+    }
+
+    fn candidate(&self, parts: &mut Parts, shared: Arc<Shared>) -> Response<Bytes> {
+        let response = websocket::accept(parts);
+        if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+            let max_payload = self.inner.config.max_payload;
+            tokio::spawn(async move {
+                if let Some(websocket) = websocket::upgraded(upgrade, max_payload).await {
+                    websocket::offer(&shared, websocket).await;
+                }
+            });
+        }
+        response
+    }
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server")
+            .field("config", &self.inner.config)
+            .field("sessions", &self.sessions())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! The GETs and POSTs of long-polling.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use bytes::{Buf, Bytes};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
+use http_body::Body;
+
+use super::config::ServerConfig;
+use super::jsonp;
+use super::refusal::{answer, bare};
+use crate::connection::{Shared, now};
+use crate::payload::{decode_payload, encode_payload};
+use crate::session::CloseReason;
+use crate::text::Text;
+use crate::transport::Transport;
+
+/// A body above the limit is read to its end, so that the client sees the answer, but only so far.
+const DISCARD_FACTOR: usize = 8;
+
+/// Parks a GET until there is something to send.
+pub(crate) async fn poll(shared: &Arc<Shared>) -> Response<Bytes> {
+    match shared.update(|state| state.session.handle_get()) {
+        Ok(()) => poll_parked(shared).await,
+        Err(_) => bare(StatusCode::BAD_REQUEST),
+    }
+}
+
+/// Answers the GET that the session knows of already.
+pub(crate) async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {
+    /// A dropped future is a client that went away.
+    struct Parked<'a>(Option<&'a Shared>);
+
+    impl Drop for Parked<'_> {
+        fn drop(&mut self) {
+            if let Some(shared) = self.0 {
+                shared.update(|state| state.session.handle_get_done());
+            }
+        }
+    }
+
+    let mut parked = Parked(Some(shared));
+    let batch = poll_fn(|cx| {
+        shared.update(|state| match state.session.poll_payload(usize::MAX) {
+            Some(batch) => Poll::Ready(batch),
+            None => {
+                state.get = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+    })
+    .await;
+    parked.0 = None;
+    answer(
+        StatusCode::OK,
+        "text/plain; charset=UTF-8",
+        encode_payload(&batch),
+    )
+}
+
+/// Takes the packets of a POST. Answered when the session's owner has taken them, which is how a busy owner slows the client down.
+pub(crate) async fn data<B>(
+    shared: &Arc<Shared>,
+    parts: &Parts,
+    body: B,
+    config: &ServerConfig,
+    jsonp: bool,
+) -> Response<Bytes>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
+    /// A dropped future is a client that went away.
+    struct Posting<'a>(&'a Shared, bool);
+
+    impl Drop for Posting<'_> {
+        fn drop(&mut self) {
+            self.0.update(|state| {
+                state.session.handle_post_done();
+                if !self.1 && state.session.transport() == Transport::Polling {
+                    state
+                        .session
+                        .handle_transport_closed(CloseReason::TransportError);
+                }
+            });
+        }
+    }
+
+    if shared.update(|state| state.session.handle_post()).is_err() {
+        return bare(StatusCode::BAD_REQUEST);
+    }
+    let mut posting = Posting(shared, false);
+    let content_type = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .map(|value| value.as_bytes());
+    if content_type.is_some_and(|value| value.eq_ignore_ascii_case(b"application/octet-stream")) {
+        // The drop of `posting` closes the session with the reason that the reference gives.
+        return bare(StatusCode::BAD_REQUEST);
+    }
+    let body = match read_body(shared, body, config.max_payload).await {
+        Ok(body) => body,
+        Err(BodyError::TooLarge) => {
+            posting.1 = true;
+            return bare(StatusCode::PAYLOAD_TOO_LARGE);
+        }
+        Err(BodyError::Failed | BodyError::SessionClosed) => {
+            let mut response = bare(StatusCode::BAD_REQUEST);
+            response
+                .headers_mut()
+                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            return response;
+        }
+    };
+    posting.1 = true;
+    let payload = if jsonp {
+        jsonp::payload(&body)
+    } else {
+        Some(lossy(body))
+    };
+    if let Some(payload) = payload {
+        deliver(shared, &payload, config.max_payload_packets);
+    }
+    poll_fn(|cx| {
+        let mut state = shared.lock();
+        if state.inbox.is_empty() || state.is_closed() {
+            return Poll::Ready(());
+        }
+        state.post = Some(cx.waker().clone());
+        Poll::Pending
+    })
+    .await;
+    answer(StatusCode::OK, "text/html", Bytes::from_static(b"ok"))
+}
+
+/// Invalid UTF-8 is replaced, never refused, as the reference does.
+fn lossy(body: Bytes) -> Text {
+    match Text::try_from(body.clone()) {
+        Ok(text) => text,
+        Err(_) => String::from_utf8_lossy(&body).into_owned().into(),
+    }
+}
+
+fn deliver(shared: &Shared, payload: &Text, max_packets: usize) {
+    let now = now();
+    shared.update(|state| {
+        for packet in decode_payload(payload, max_packets) {
+            match packet {
+                Ok(packet) => {
+                    state
+                        .inbox
+                        .extend(state.session.handle_packet(now, Transport::Polling, packet))
+                }
+                Err(_) => state.session.handle_garbage(Transport::Polling),
+            }
+        }
+    });
+}
+
+enum BodyError {
+    TooLarge,
+    Failed,
+    SessionClosed,
+}
+
+/// Reads a body of at most `limit` bytes, for as long as the session lives.
+async fn read_body<B>(shared: &Shared, body: B, limit: usize) -> Result<Bytes, BodyError>
+where
+    B: Body,
+{
+    let mut body = pin!(body);
+    let mut parts: Vec<Bytes> = Vec::new();
+    let mut length = 0_usize;
+    loop {
+        let frame = poll_fn(|cx| {
+            let mut state = shared.lock();
+            if state.is_closed() {
+                return Poll::Ready(Err(BodyError::SessionClosed));
+            }
+            state.post = Some(cx.waker().clone());
+            drop(state);
+            body.as_mut()
+                .poll_frame(cx)
+                .map(|frame| frame.transpose().map_err(|_| BodyError::Failed))
+        })
+        .await?;
+        let Some(frame) = frame else { break };
+        let Ok(mut data) = frame.into_data() else {
+            continue;
+        };
+        length = length.saturating_add(data.remaining());
+        if length > limit.saturating_mul(DISCARD_FACTOR) {
+            return Err(BodyError::TooLarge);
+        }
+        shared.lock().session.handle_traffic(now());
+        if length > limit {
+            parts.clear();
+        } else {
+            parts.push(data.copy_to_bytes(data.remaining()));
+        }
+    }
+    match parts.as_mut_slice() {
+        _ if length > limit => Err(BodyError::TooLarge),
+        [single] => Ok(std::mem::take(single)),
+        several => Ok(several.concat().into()),
+    }
+}

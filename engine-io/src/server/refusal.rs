@@ -1,0 +1,181 @@
+//! Requests that are refused: the reference's codes, statuses and bodies.
+//!
+//! | code | message | cause |
+//! |---|---|---|
+//! | 0 | `Transport unknown` | no `transport`, or one that is not enabled |
+//! | 1 | `Session ID unknown` | the session never was or is over |
+//! | 2 | `Bad handshake method` | a handshake that is no GET |
+//! | 3 | `Bad request` | what the request says does not fit the session or itself |
+//! | 4 | `Forbidden`, or the text of the request check | the request check said no |
+//! | 5 | `Unsupported protocol version` | `EIO` is not 4 |
+//!
+//! Plain requests get status 400 (403 for code 4) and `{"code":1,"message":"Session ID unknown"}`; WebSocket requests get 400 with the message as text,
+//! and the connection is closed. Source: the reference's `server.ts`.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+
+use crate::transport::Transport;
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The named transport does not exist or is not enabled.
+    UnknownTransport(Option<String>),
+    /// No open session has that id.
+    UnknownSid(String),
+    /// Handshakes are GETs.
+    BadHandshakeMethod(http::Method),
+    /// The session uses another transport now.
+    TransportMismatch {
+        /// What the request named.
+        requested: Transport,
+        /// What the session uses.
+        current: Transport,
+    },
+    /// The request's `EIO` is not the session's.
+    ProtocolMismatch(Option<String>),
+    /// A plain request wants a WebSocket.
+    TransportHandshake,
+    /// The WebSocket handshake lacks something, or has a wrong version.
+    WebSocketHandshake(&'static str),
+    /// The request check said no, with this text.
+    Forbidden(String),
+    /// The revision of the protocol is not one of ours.
+    UnsupportedProtocol(Option<String>),
+    /// No session id could be made.
+    IdGeneration(String),
+    /// The server is closing.
+    Closing,
+}
+
+impl Refusal {
+    /// The reference's number of the error.
+    pub fn code(&self) -> u8 {
+        match self {
+            Self::UnknownTransport(_) => 0,
+            Self::UnknownSid(_) => 1,
+            Self::BadHandshakeMethod(_) => 2,
+            Self::TransportMismatch { .. }
+            | Self::ProtocolMismatch(_)
+            | Self::TransportHandshake
+            | Self::WebSocketHandshake(_)
+            | Self::IdGeneration(_)
+            | Self::Closing => 3,
+            Self::Forbidden(_) => 4,
+            Self::UnsupportedProtocol(_) => 5,
+        }
+    }
+
+    /// The text that the peer gets.
+    pub fn message(&self) -> &str {
+        match self {
+            Self::UnknownTransport(_) => "Transport unknown",
+            Self::UnknownSid(_) => "Session ID unknown",
+            Self::BadHandshakeMethod(_) => "Bad handshake method",
+            Self::TransportMismatch { .. }
+            | Self::ProtocolMismatch(_)
+            | Self::TransportHandshake
+            | Self::IdGeneration(_)
+            | Self::Closing => "Bad request",
+            Self::WebSocketHandshake(message) => message,
+            Self::Forbidden(text) if text.is_empty() => "Forbidden",
+            Self::Forbidden(text) => text,
+            Self::UnsupportedProtocol(_) => "Unsupported protocol version",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Closing => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// The answer to a plain request.
+    pub(crate) fn to_response(&self) -> Response<Bytes> {
+        #[derive(serde::Serialize)]
+        struct Body<'a> {
+            code: u8,
+            message: &'a str,
+        }
+        let body = Body {
+            code: self.code(),
+            message: self.message(),
+        };
+        let json = serde_json::to_vec(&body).expect("a number and a text always serialize");
+        answer(self.status(), "application/json", json.into())
+    }
+
+    /// The answer to a WebSocket request.
+    pub(crate) fn to_websocket_response(&self) -> Response<Bytes> {
+        let status = if matches!(self, Self::Forbidden(_)) {
+            StatusCode::BAD_REQUEST
+        } else {
+            self.status()
+        };
+        let body = Bytes::copy_from_slice(self.message().as_bytes());
+        let mut response = answer(status, "text/html", body);
+        response
+            .headers_mut()
+            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        if matches!(self, Self::WebSocketHandshake(_)) {
+            response.headers_mut().insert(
+                header::SEC_WEBSOCKET_VERSION,
+                HeaderValue::from_static("13, 8"),
+            );
+        }
+        response
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::UnknownTransport(Some(name)) => write!(f, "unknown transport {name:?}"),
+            Self::UnknownTransport(None) => f.write_str("no transport named"),
+            Self::UnknownSid(_) => f.write_str("unknown session id"),
+            Self::BadHandshakeMethod(method) => write!(f, "handshake with method {method}"),
+            Self::TransportMismatch { requested, current } => {
+                write!(f, "request over {requested} for a session on {current}")
+            }
+            Self::ProtocolMismatch(version) => {
+                write!(f, "request with EIO={version:?} for a session with 4")
+            }
+            Self::TransportHandshake => f.write_str("plain request for a websocket"),
+            Self::WebSocketHandshake(what) => f.write_str(what),
+            Self::Forbidden(text) => write!(f, "forbidden: {text}"),
+            Self::UnsupportedProtocol(version) => {
+                write!(f, "unsupported protocol version {version:?}")
+            }
+            Self::IdGeneration(error) => write!(f, "no session id: {error}"),
+            Self::Closing => f.write_str("server is closing"),
+        }
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+pub(crate) fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Bytes,
+) -> Response<Bytes> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    response
+}
+
+/// An answer without a body or a type.
+pub(crate) fn bare(status: StatusCode) -> Response<Bytes> {
+    let mut response = Response::new(Bytes::new());
+    *response.status_mut() = status;
+    response
+}

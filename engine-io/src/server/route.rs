@@ -1,0 +1,237 @@
+//! What a request is: query and headers in, a route or a refusal out.
+
+use std::sync::Arc;
+
+use http::request::Parts;
+use http::{HeaderMap, Method, header};
+
+use super::config::ServerConfig;
+use super::refusal::Refusal;
+use crate::connection::Shared;
+use crate::registry::Registry;
+use crate::transport::Transport;
+
+/// What to do with a request.
+pub(crate) enum Route {
+    /// Open a session over that transport, unless a check that comes after the request check has refused it.
+    Handshake(Transport, Result<(), Refusal>),
+    /// A WebSocket for a session that exists.
+    Candidate(Arc<Shared>),
+    /// A GET of a polling session.
+    Poll(Arc<Shared>),
+    /// A POST of a polling session.
+    Data(Arc<Shared>),
+    /// Another method, for a session that exists.
+    OtherMethod,
+    /// A WebSocket that asks for polling: it is opened and closed at once.
+    Contradiction,
+}
+
+/// The parameters that matter. Of duplicates the last one wins; an empty `sid` is none.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Query {
+    transport: Option<String>,
+    sid: Option<String>,
+    revision: Option<String>,
+    /// The callback index of JSONP, digits only.
+    pub(crate) jsonp: Option<String>,
+}
+
+impl Query {
+    pub(crate) fn parse(query: Option<&str>) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
+            match &*name {
+                "transport" => parsed.transport = Some(value.into_owned()),
+                "sid" => parsed.sid = Some(value.into_owned()).filter(|sid| !sid.is_empty()),
+                "EIO" => parsed.revision = Some(value.into_owned()),
+                "j" => parsed.jsonp = Some(value.chars().filter(char::is_ascii_digit).collect()),
+                _ => {}
+            }
+        }
+        parsed
+    }
+}
+
+/// The reference's checks in its order.
+pub(crate) fn route(
+    parts: &Parts,
+    query: Query,
+    config: &ServerConfig,
+    registry: &Registry,
+) -> Result<Route, Refusal> {
+    let upgrade = wants_upgrade(&parts.headers);
+    let transport = query
+        .transport
+        .as_deref()
+        .and_then(Transport::from_name)
+        .filter(|known| config.transports.contains(known));
+    let Some(transport) = transport else {
+        return Err(Refusal::UnknownTransport(query.transport));
+    };
+    let supported = query.revision.as_deref() == Some("4");
+    let handshake = if upgrade {
+        check_websocket(&parts.headers)
+    } else {
+        Ok(())
+    };
+    let route = match query.sid {
+        Some(sid) => {
+            let Some(shared) = registry.find(&sid) else {
+                return Err(Refusal::UnknownSid(sid));
+            };
+            let current = shared.lock().session.transport();
+            if !upgrade && transport != current {
+                return Err(Refusal::TransportMismatch {
+                    requested: transport,
+                    current,
+                });
+            }
+            if !supported {
+                return Err(Refusal::ProtocolMismatch(query.revision));
+            }
+            match parts.method {
+                _ if upgrade => {
+                    handshake?;
+                    Route::Candidate(shared)
+                }
+                Method::GET => Route::Poll(shared),
+                Method::POST => Route::Data(shared),
+                _ => Route::OtherMethod,
+            }
+        }
+        None if parts.method != Method::GET => {
+            return Err(Refusal::BadHandshakeMethod(parts.method.clone()));
+        }
+        None if !upgrade && transport == Transport::WebSocket => {
+            return Err(Refusal::TransportHandshake);
+        }
+        None if supported => Route::Handshake(transport, handshake),
+        None => Route::Handshake(
+            transport,
+            handshake.and(Err(Refusal::UnsupportedProtocol(query.revision))),
+        ),
+    };
+    Ok(if upgrade && transport == Transport::Polling {
+        Route::Contradiction
+    } else {
+        route
+    })
+}
+
+/// Whether the request asks for another protocol on this connection.
+pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
+    let connection = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok());
+    let mut tokens = connection.flat_map(|value| value.split(','));
+    headers.contains_key(header::UPGRADE)
+        && tokens.any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
+}
+
+/// Source: RFC 6455 §4.2.1, and the reference's WebSocket library for the texts.
+fn check_websocket(headers: &HeaderMap) -> Result<(), Refusal> {
+    let is = |name: header::HeaderName, accepted: &[&str]| {
+        headers.get(name).is_some_and(|value| {
+            accepted
+                .iter()
+                .any(|text| value.as_bytes().eq_ignore_ascii_case(text.as_bytes()))
+        })
+    };
+    if !is(header::UPGRADE, &["websocket"]) {
+        return Err(Refusal::WebSocketHandshake("Invalid Upgrade header"));
+    }
+    let key = headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .map(|key| key.as_bytes());
+    if !key.is_some_and(is_websocket_key) {
+        return Err(Refusal::WebSocketHandshake(
+            "Missing or invalid Sec-WebSocket-Key header",
+        ));
+    }
+    if !is(header::SEC_WEBSOCKET_VERSION, &["13", "8"]) {
+        return Err(Refusal::WebSocketHandshake(
+            "Missing or invalid Sec-WebSocket-Version header",
+        ));
+    }
+    Ok(())
+}
+
+/// 16 bytes in base64: 22 characters and two of padding.
+fn is_websocket_key(key: &[u8]) -> bool {
+    let base64 = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/');
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(base64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_duplicate_wins_and_an_empty_sid_is_none() {
+        let query = Query::parse(Some("EIO=3&EIO=4&transport=pol%6Cing&sid=&j=a1b2&t=x"));
+        let expected = Query {
+            transport: Some("polling".into()),
+            sid: None,
+            revision: Some("4".into()),
+            jsonp: Some("12".into()),
+        };
+        assert_eq!(query, expected);
+    }
+
+    #[track_caller]
+    fn check(request: http::request::Builder, query: &str, expected: Result<&str, u8>) {
+        let parts = request.body(()).unwrap().into_parts().0;
+        let route = route(
+            &parts,
+            Query::parse(Some(query)),
+            &ServerConfig::default(),
+            &Registry::default(),
+        );
+        let name = route.and_then(|route| match route {
+            Route::Handshake(_, late) => late.map(|()| "handshake"),
+            Route::Contradiction => Ok("contradiction"),
+            _ => Ok("session"),
+        });
+        assert_eq!(name.map_err(|refusal| refusal.code()), expected, "{query}");
+    }
+
+    #[test]
+    fn requests_are_refused_with_the_reference_s_codes() {
+        let get = || http::Request::get("/");
+        check(get(), "EIO=4&transport=polling", Ok("handshake"));
+        check(get(), "EIO=4", Err(0));
+        check(get(), "EIO=4&transport=__proto__", Err(0));
+        check(get(), "EIO=4&transport=polling&sid=nobody", Err(1));
+        check(http::Request::post("/"), "EIO=4&transport=polling", Err(2));
+        check(http::Request::head("/"), "EIO=4&transport=polling", Err(2));
+        check(get(), "EIO=4&transport=websocket", Err(3));
+        check(get(), "EIO=3&transport=polling", Err(5));
+        check(get(), "transport=polling", Err(5));
+    }
+
+    #[test]
+    fn a_websocket_request_needs_its_headers() {
+        let upgrade = || {
+            http::Request::get("/")
+                .header("Connection", "keep-alive, Upgrade")
+                .header("Upgrade", "websocket")
+        };
+        let keyed = || upgrade().header("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==");
+        let complete = || keyed().header("Sec-WebSocket-Version", "13");
+        let query = "EIO=4&transport=websocket";
+        check(complete(), query, Ok("handshake"));
+        check(complete(), "EIO=3&transport=websocket", Err(5));
+        check(complete(), "EIO=4&transport=polling", Ok("contradiction"));
+        check(keyed(), query, Err(3));
+        check(keyed().header("Sec-WebSocket-Version", "7"), query, Err(3));
+        check(
+            upgrade()
+                .header("Sec-WebSocket-Key", "short")
+                .header("Sec-WebSocket-Version", "13"),
+            query,
+            Err(3),
+        );
+    }
+}

@@ -1,0 +1,73 @@
+//! WebSocket handshakes, and what becomes of the upgraded connections.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use tungstenite::handshake::derive_accept_key;
+
+use super::refusal::bare;
+use crate::connection::{Shared, Stream, WebSocket, now};
+
+/// The answer that completes a WebSocket handshake. The request's headers have been checked.
+pub(crate) fn accept(parts: &Parts) -> Response<Bytes> {
+    let key = parts
+        .headers
+        .get(header::SEC_WEBSOCKET_KEY)
+        .map_or(&[][..], |key| key.as_bytes());
+    let mut response = bare(StatusCode::SWITCHING_PROTOCOLS);
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key)) {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+/// The WebSocket, once the HTTP server has let go of the connection.
+pub(crate) async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<Box<WebSocket>> {
+    match upgrade.await {
+        Ok(upgraded) => {
+            let (stream, ahead) = Stream::from_upgraded(upgraded);
+            Some(Box::new(WebSocket::server(stream, ahead, max_payload)))
+        }
+        Err(error) => {
+            tracing::debug!(%error, "connection lost during the websocket handshake");
+            None
+        }
+    }
+}
+
+/// Offers a WebSocket to a session on polling. As the reference does, one that is of no use is closed without a word.
+pub(crate) async fn offer(shared: &Arc<Shared>, websocket: Box<WebSocket>) {
+    let mut offered = Some(websocket);
+    shared.update(|state| {
+        if state.session.handle_candidate(now()) {
+            state.candidate = offered.take();
+        }
+    });
+    if let Some(refused) = offered {
+        close(*refused).await;
+    }
+}
+
+/// Opens a WebSocket that contradicts itself (`transport=polling`), to close it at once: clients expect the close, not an HTTP error.
+pub(crate) fn refuse(parts: &mut Parts) -> Response<Bytes> {
+    let response = accept(parts);
+    if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+        tokio::spawn(async move {
+            if let Some(websocket) = upgraded(upgrade, 0).await {
+                close(*websocket).await;
+            }
+        });
+    }
+    response
+}
+
+async fn close(mut websocket: WebSocket) {
+    websocket.push_close(None);
+    websocket.linger().await;
+}

@@ -1,0 +1,380 @@
+//! A server and a client session with a network between them, in virtual time.
+//!
+//! HTTP requests and answers take their latency; a link (a WebSocket) carries frames in chunks, in order, each chunk with its own latency. Messages
+//! carry numbers, so a lost, doubled or reordered one fails the test on arrival.
+
+use std::collections::BTreeMap;
+use std::mem;
+
+use bytes::Bytes;
+
+use super::net::{End, Link, Net, to_packet};
+use super::*;
+use crate::payload::decode_payload;
+use crate::text::Text;
+
+/// Something arrives, at the side that is named or at the only one that it can arrive at.
+enum Event {
+    Get,
+    /// `None`: the server refused.
+    GetAnswer(Option<Bytes>),
+    /// The head of a POST; the body follows.
+    Post(Bytes),
+    PostBody(Bytes),
+    PostAnswer(bool),
+    Dial(usize),
+    Dialled(usize),
+    /// A link can take bytes of this side.
+    Write(usize, Side),
+    /// A chunk with the last bytes of these packets.
+    Chunk(usize, Side, Vec<Packet>),
+    Lost(usize, Side),
+}
+
+pub(super) struct Pair {
+    pub(super) now: u64,
+    ends: [End; 2],
+    pub(super) links: Vec<Link>,
+    pub(super) net: Net,
+    queue: BTreeMap<(u64, u64), Event>,
+    scheduled: u64,
+    /// What was sent: time, side and text.
+    pub(super) wire: Vec<String>,
+}
+
+pub(super) const SERVER: Side = Side::Server;
+pub(super) const CLIENT: Side = Side::Client;
+
+fn peer(side: Side) -> Side {
+    match side {
+        Side::Server => CLIENT,
+        Side::Client => SERVER,
+    }
+}
+
+impl Pair {
+    /// A client that has not sent anything yet, over either transport, and its server.
+    pub(super) fn new(transport: Transport, config: &SessionConfig, net: Net) -> Self {
+        let handshake = Handshake {
+            ping_interval: config.ping_interval,
+            ping_timeout: config.ping_timeout,
+            ..handshake()
+        };
+        let server = Session::server(at(0), config, transport, &handshake);
+        let client = Session::client(config, transport);
+        let mut pair = Self {
+            now: 0,
+            ends: [End::new(server), End::new(client)],
+            links: Vec::new(),
+            net,
+            queue: BTreeMap::new(),
+            scheduled: 0,
+            wire: Vec::new(),
+        };
+        if transport == Transport::WebSocket {
+            pair.links.push(Link::default());
+            for side in [SERVER, CLIENT] {
+                pair.end(side).link = Some(0);
+                pair.links[0].ends[side as usize].open = true;
+            }
+        }
+        pair
+    }
+
+    pub(super) fn end(&mut self, side: Side) -> &mut End {
+        &mut self.ends[side as usize]
+    }
+
+    pub(super) fn session(&mut self, side: Side) -> &mut Session {
+        &mut self.end(side).session
+    }
+
+    // What a user or the network does.
+
+    /// Sends the next numbered message, as text or binary, with so much padding.
+    pub(super) fn send(&mut self, side: Side, padding: usize) -> Result<(), SendError> {
+        let text = format!("{}:{}", self.end(side).sent, "x".repeat(padding));
+        let frame = if padding % 2 == 1 {
+            Frame::binary(text.as_bytes())
+        } else {
+            Frame::message(&text)
+        };
+        self.session(side).send([frame].iter())?;
+        self.end(side).sent += 1;
+        self.drain(side);
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, side: Side) {
+        let now = at(self.now);
+        self.session(side).close(now);
+        self.drain(side);
+    }
+
+    /// The client opens a second connection.
+    pub(super) fn dial(&mut self) -> usize {
+        let link = self.links.len();
+        self.links.push(Link::default());
+        self.later(Event::Dial(link));
+        link
+    }
+
+    /// The connection breaks: what is under way is lost, both ends notice after a while.
+    pub(super) fn cut(&mut self, link: usize) {
+        self.links[link].faulty = true;
+        for side in [SERVER, CLIENT] {
+            self.later(Event::Lost(link, side));
+        }
+    }
+
+    /// Runs everything that happens up to and including this time.
+    pub(super) fn run_until(&mut self, end: u64) {
+        self.drain_both();
+        for _ in 0..200_000 {
+            let event = self.queue.keys().next().map(|&(time, _)| time);
+            let timers = self
+                .ends
+                .iter()
+                .filter_map(|end| end.session.poll_timeout());
+            let timer = timers.min().map(|time| (time - at(0)).as_millis() as u64);
+            let next = event.into_iter().chain(timer).min();
+            let Some(now) = next.filter(|&now| now <= end) else {
+                self.now = end;
+                return;
+            };
+            assert!(now >= self.now, "a timer in the past was not handled");
+            self.now = now;
+            if timer == Some(now) {
+                for end in &mut self.ends {
+                    end.session.handle_timeout(at(now));
+                }
+            } else if let Some((_, event)) = self.queue.pop_first() {
+                self.handle(event);
+            }
+            self.drain_both();
+        }
+        panic!("the pair spins at {} ms", self.now);
+    }
+
+    // The network.
+
+    fn schedule(&mut self, time: u64, event: Event) {
+        self.scheduled += 1;
+        self.queue.insert((time, self.scheduled), event);
+    }
+
+    fn later(&mut self, event: Event) {
+        let time = self.now + self.net.latency();
+        self.schedule(time, event);
+    }
+
+    fn log(&mut self, side: Side, text: &str) {
+        let side = format!("{side:?}").to_lowercase();
+        let text = text.split('{').next().unwrap_or_default();
+        self.wire.push(format!("{} {side} {text}", self.now));
+    }
+
+    /// Sends what must arrive behind everything sent before on the same end of a link.
+    fn in_order(&mut self, link: usize, from: Side, event: Event) {
+        let end = &mut self.links[link].ends[from as usize];
+        end.arrival = end.arrival.max(self.now + self.net.latency());
+        let time = end.arrival;
+        self.schedule(time, event);
+    }
+
+    fn hang_up(&mut self, link: usize, side: Side) {
+        let end = &mut self.links[link].ends[side as usize];
+        if mem::take(&mut end.open) {
+            end.egress.clear();
+            self.log(side, "hangs up");
+            self.in_order(link, side, Event::Lost(link, peer(side)));
+        }
+    }
+
+    /// Writes a chunk of what is queued on a link.
+    fn write(&mut self, link: usize, side: Side) {
+        let room = self.net.within(&self.net.chunk.clone());
+        let end = &mut self.links[link].ends[side as usize];
+        let (written, finished) = end.write(room);
+        if written == 0 {
+            return;
+        }
+        if !end.egress.is_empty() {
+            self.schedule(self.now + 1, Event::Write(link, side));
+        }
+        self.session(side).handle_written(written as usize);
+        let packets: Vec<_> = finished.iter().map(to_packet).collect();
+        for frame in &finished {
+            self.log(side, &String::from_utf8_lossy(frame.packet()));
+        }
+        self.in_order(link, side, Event::Chunk(link, peer(side), packets));
+    }
+
+    /// Hands on all that a session wants to send.
+    fn drain(&mut self, side: Side) {
+        while let Some(packet) = self.session(side).poll_candidate() {
+            let link = self.end(side).candidate.expect("a candidate is active");
+            let frame = packet.to_frame();
+            self.log(side, &String::from_utf8_lossy(frame.packet()));
+            self.in_order(link, side, Event::Chunk(link, peer(side), vec![packet]));
+            self.end(side).promote();
+        }
+        if !self.session(side).is_upgrading() {
+            if let Some(link) = self.end(side).candidate.take() {
+                self.hang_up(link, side);
+            }
+        }
+        while let Some(frame) = self.session(side).poll_frame() {
+            let link = self.end(side).link.expect("the session is on a link");
+            let egress = &mut self.links[link].ends[side as usize].egress;
+            egress.push_back(frame);
+            if egress.len() == 1 {
+                self.schedule(self.now, Event::Write(link, side));
+            }
+        }
+        if let ReadyState::Closed(_) = self.session(side).state() {
+            if let Some(link) = self.end(side).link {
+                self.hang_up(link, side);
+            }
+        }
+        if self.session(side).poll_get() {
+            self.session(side).handle_get().unwrap();
+            self.log(side, "GET");
+            self.later(Event::Get);
+        }
+        let limit = if side == SERVER {
+            MAX
+        } else {
+            self.net.max_payload
+        };
+        while let Some(batch) = self.session(side).poll_payload(limit) {
+            let body = encode_payload(&batch);
+            let text = String::from_utf8_lossy(&body).replace('\x1e', "|");
+            if side == SERVER {
+                self.log(side, &format!("200 {text}"));
+                self.later(Event::GetAnswer(Some(body)));
+            } else {
+                self.log(side, &format!("POST {text}"));
+                self.later(Event::Post(body));
+            }
+        }
+    }
+
+    fn drain_both(&mut self) {
+        self.drain(SERVER);
+        self.drain(CLIENT);
+    }
+
+    fn deliver(&mut self, side: Side, transport: Transport, packet: Packet) {
+        let now = at(self.now);
+        let end = self.end(side);
+        if let Some(message) = end.session.handle_packet(now, transport, packet) {
+            end.take(&message);
+        }
+    }
+
+    fn deliver_body(&mut self, side: Side, body: Bytes) {
+        for packet in decode_payload(&Text::try_from(body).unwrap(), MAX) {
+            self.deliver(side, Transport::Polling, packet.unwrap());
+        }
+    }
+
+    /// Whether the server would still route a request to the session.
+    fn is_polling(&mut self) -> bool {
+        let server = self.session(SERVER);
+        let closed = matches!(server.state(), ReadyState::Closed(_));
+        !closed && server.transport() == Transport::Polling
+    }
+
+    fn handle(&mut self, event: Event) {
+        match event {
+            Event::Get => {
+                if !self.is_polling() || self.session(SERVER).handle_get().is_err() {
+                    self.later(Event::GetAnswer(None));
+                }
+            }
+            Event::GetAnswer(body) => {
+                let refused = body.is_none();
+                self.deliver_body(CLIENT, body.unwrap_or(Bytes::from_static(b"6")));
+                self.session(CLIENT).handle_get_done();
+                if refused {
+                    self.fail_request();
+                }
+            }
+            Event::Post(body) => {
+                if !self.is_polling() || self.session(SERVER).handle_post().is_err() {
+                    self.later(Event::PostAnswer(false));
+                } else {
+                    self.later(Event::PostBody(body));
+                }
+            }
+            Event::PostBody(body) => {
+                self.deliver_body(SERVER, body);
+                self.session(SERVER).handle_post_done();
+                self.later(Event::PostAnswer(true));
+            }
+            Event::PostAnswer(accepted) => {
+                self.session(CLIENT).handle_post_done();
+                if !accepted {
+                    self.fail_request();
+                }
+            }
+            Event::Dial(link) => {
+                self.arrive(link, SERVER);
+                self.in_order(link, SERVER, Event::Dialled(link));
+            }
+            Event::Dialled(link) => self.arrive(link, CLIENT),
+            Event::Write(link, side) => self.write(link, side),
+            Event::Chunk(link, side, packets) => self.receive(link, side, packets),
+            Event::Lost(link, side) => self.lose(link, side),
+        }
+    }
+
+    fn fail_request(&mut self) {
+        self.session(CLIENT)
+            .handle_transport_closed(CloseReason::TransportError);
+    }
+
+    /// A new link has reached this side.
+    fn arrive(&mut self, link: usize, side: Side) {
+        let now = at(self.now);
+        self.links[link].ends[side as usize].open = true;
+        if self.session(side).handle_candidate(now) {
+            self.end(side).candidate = Some(link);
+        } else {
+            self.hang_up(link, side);
+        }
+    }
+
+    fn receive(&mut self, link: usize, side: Side, packets: Vec<Packet>) {
+        let now = at(self.now);
+        if self.links[link].faulty || !self.links[link].ends[side as usize].open {
+            return;
+        }
+        self.session(side).handle_traffic(now);
+        for packet in packets {
+            let end = self.end(side);
+            if end.candidate == Some(link) {
+                end.session.handle_candidate_packet(now, &packet);
+                end.promote();
+            } else {
+                self.deliver(side, Transport::WebSocket, packet);
+            }
+        }
+    }
+
+    fn lose(&mut self, link: usize, side: Side) {
+        if !mem::take(&mut self.links[link].ends[side as usize].open) {
+            return;
+        }
+        self.links[link].ends[side as usize].egress.clear();
+        let end = self.end(side);
+        if end.candidate == Some(link) {
+            end.candidate = None;
+            end.session.handle_candidate_closed();
+        } else if end.link == Some(link) {
+            end.session
+                .handle_transport_closed(CloseReason::TransportClose);
+        }
+    }
+}

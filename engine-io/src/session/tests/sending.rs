@@ -1,0 +1,175 @@
+//! What is queued: writability, batches and the limit of the outbox.
+
+use super::*;
+
+#[test]
+fn a_polling_server_is_writable_while_an_unused_get_is_parked() {
+    let mut session = server(Transport::Polling);
+    assert!(!session.is_writable(), "no GET is parked");
+    session.handle_get().unwrap();
+    assert!(session.is_writable());
+    send(&mut session, "first").unwrap();
+    assert!(!session.is_writable(), "the GET is taken");
+    payload(&mut session);
+    assert!(!session.is_writable(), "the GET is answered");
+}
+
+#[test]
+fn a_polling_client_is_writable_while_no_post_is_under_way() {
+    let mut session = client(Transport::Polling);
+    assert!(session.is_writable());
+    send(&mut session, "first").unwrap();
+    assert!(!session.is_writable(), "the next POST is taken");
+    payload(&mut session);
+    assert!(!session.is_writable(), "the POST is under way");
+    session.handle_post_done();
+    assert!(session.is_writable());
+}
+
+#[test]
+fn a_websocket_is_writable_when_the_last_byte_has_left() {
+    for session in &mut both(Transport::WebSocket) {
+        assert!(session.is_writable());
+        send(session, "first").unwrap();
+        assert!(!session.is_writable());
+        let size = session.buffered();
+        frames(session);
+        assert!(!session.is_writable(), "handed over is not written");
+        session.handle_written(size - 1);
+        assert!(!session.is_writable());
+        session.handle_written(1);
+        assert!(session.is_writable());
+    }
+}
+
+#[test]
+fn only_an_open_session_is_writable() {
+    let opening = Session::client(&SessionConfig::default(), Transport::WebSocket);
+    assert!(!opening.is_writable());
+
+    let mut session = server(Transport::Polling);
+    session.close(at(0));
+    session.handle_get().unwrap();
+    assert_eq!(session.state(), ReadyState::Closing);
+    assert!(!session.is_writable());
+
+    for session in &mut both(Transport::WebSocket) {
+        session.abort();
+        assert!(!session.is_writable());
+    }
+}
+
+/// Three packets of four bytes are 4, 9 and 14 bytes with their separators.
+#[test]
+fn a_client_posts_what_fits_the_server_s_limit() {
+    for (limit, bodies) in [
+        (14, &["4aaa|4bbb|4ccc"][..]),
+        (13, &["4aaa|4bbb", "4ccc"]),
+        (9, &["4aaa|4bbb", "4ccc"]),
+        (8, &["4aaa", "4bbb", "4ccc"]),
+        (4, &["4aaa", "4bbb", "4ccc"]),
+        (0, &["4aaa", "4bbb", "4ccc"]),
+    ] {
+        let mut session = client(Transport::Polling);
+        for text in ["aaa", "bbb", "ccc"] {
+            send(&mut session, text).unwrap();
+        }
+        for &body in bodies {
+            assert_eq!(limited_payload(&mut session, limit).as_deref(), Some(body));
+            session.handle_post_done();
+        }
+        assert_eq!(limited_payload(&mut session, limit), None);
+        assert_eq!(session.buffered(), 0);
+    }
+}
+
+#[test]
+fn binary_counts_as_its_base64_in_a_batch() {
+    // Each of `bAAAA` and `bAAAAAA==` with its separator.
+    for (limit, count) in [(15, 2), (14, 1), (5, 1)] {
+        let mut session = client(Transport::Polling);
+        let pair = [Frame::binary(&[0; 3]), Frame::binary(&[0; 4])];
+        session.send(pair.iter()).unwrap();
+        assert_eq!(session.poll_payload(limit).map(|it| it.len()), Some(count));
+    }
+}
+
+#[test]
+fn a_packet_larger_than_the_limit_goes_alone() {
+    let mut session = client(Transport::Polling);
+    for text in ["a", "this one is long", "b"] {
+        send(&mut session, text).unwrap();
+    }
+    for body in ["4a", "4this one is long", "4b"] {
+        assert_eq!(limited_payload(&mut session, 5), Some(body.into()));
+        session.handle_post_done();
+    }
+}
+
+#[test]
+fn a_full_outbox_refuses_and_recovers() {
+    // A frame of a short message is its text, the packet type and two bytes of header.
+    let mut session = limited_server(Transport::WebSocket, 10);
+    send(&mut session, "ab").unwrap();
+    send(&mut session, "cd").unwrap();
+    let full = SendError::Full {
+        buffered: 10,
+        limit: 10,
+    };
+    assert_eq!(send(&mut session, ""), Err(full));
+    assert_eq!(
+        full.to_string(),
+        "outbox is full: 10 bytes wait, the limit is 10"
+    );
+    assert_eq!(frames(&mut session), ["4ab", "4cd"]);
+    assert_eq!(send(&mut session, ""), Err(full), "still being written");
+    session.handle_written(5);
+    send(&mut session, "ef").unwrap();
+    assert_eq!(frames(&mut session), ["4ef"]);
+    assert_eq!(session.state(), ReadyState::Open);
+}
+
+#[test]
+fn a_full_outbox_recovers_when_a_get_takes_it() {
+    let mut session = limited_server(Transport::Polling, 10);
+    send(&mut session, "abcdefg").unwrap();
+    assert!(send(&mut session, "x").is_err());
+    session.handle_get().unwrap();
+    assert_eq!(payload(&mut session), Some("4abcdefg".into()));
+    send(&mut session, "x").unwrap();
+}
+
+#[test]
+fn an_empty_outbox_takes_one_message_of_any_size() {
+    let mut session = limited_server(Transport::WebSocket, 10);
+    send(&mut session, "longer than the limit").unwrap();
+    assert!(send(&mut session, "").is_err());
+}
+
+#[test]
+fn a_message_that_does_not_fit_leaves_none_of_its_frames() {
+    let mut session = limited_server(Transport::WebSocket, 20);
+    send(&mut session, "a").unwrap();
+    let parts = [Frame::message("header"), Frame::binary(b"attachment")];
+    assert!(session.send(parts.iter()).is_err());
+    assert_eq!(frames(&mut session), ["4a"]);
+}
+
+#[test]
+fn the_heartbeat_passes_a_full_outbox() {
+    let mut session = limited_server(Transport::WebSocket, 10);
+    send(&mut session, "abcdefg").unwrap();
+    session.handle_timeout(at(25_000));
+    assert_eq!(frames(&mut session), ["4abcdefg", "2"]);
+}
+
+#[test]
+fn a_flood_of_pings_does_not_fill_the_outbox() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut session = client(transport);
+        for _ in 0..1_000 {
+            receive(&mut session, 1, "2");
+        }
+        assert!(session.buffered() <= 10, "{} bytes", session.buffered());
+    }
+}

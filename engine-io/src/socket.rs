@@ -1,0 +1,487 @@
+//! The public handles of a session: [`Socket`] for its one owner, [`Sender`] for everybody.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use tokio::time::Sleep;
+
+use crate::connection::{End, Shared, WebSocket, now};
+use crate::frame::Frame;
+use crate::packet::{Message, Packet};
+use crate::registry::Registry;
+use crate::request::Request;
+use crate::session::{CloseReason, ReadyState, SendError};
+use crate::sid::Sid;
+use crate::transport::Transport;
+
+/// Frames taken out of the outbox at a time.
+const BATCH: usize = 64;
+
+/// A session, driven by its owner: whoever holds it reads, writes and keeps time by calling [`recv`](Self::recv) in a loop.
+///
+/// Nothing moves while `recv` is not being polled: no message leaves over a WebSocket, no heartbeat. An owner that has other things to wait for
+/// does so in another task, or beside `recv` in a `select!`, or with [`poll_drive`](Self::poll_drive).
+///
+/// Dropping it ends the session at once.
+pub struct Socket {
+    shared: Arc<Shared>,
+    registry: Arc<Registry>,
+    websocket: Option<Box<WebSocket>>,
+    candidate: Option<Box<WebSocket>>,
+    inbox: VecDeque<Message>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        registry: Arc<Registry>,
+        websocket: Option<Box<WebSocket>>,
+    ) -> Self {
+        Self {
+            shared,
+            registry,
+            websocket,
+            candidate: None,
+            inbox: VecDeque::new(),
+            sleep: None,
+        }
+    }
+
+    /// Waits for the next message. `None` when the session is over; [`close_reason`](Self::close_reason) says why.
+    ///
+    /// # Cancel safety
+    ///
+    /// No message is lost when the future is dropped.
+    pub async fn recv(&mut self) -> Option<Message> {
+        poll_fn(|cx| self.poll_recv(cx)).await
+    }
+
+    /// The same for hand-written futures.
+    pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
+        loop {
+            if let Some(message) = self.inbox.pop_front() {
+                return Poll::Ready(Some(message));
+            }
+            if self.inbox.capacity() > BATCH {
+                self.inbox = VecDeque::new();
+            }
+            if ready!(self.poll_step(cx, true)).is_some() {
+                return Poll::Ready(None);
+            }
+        }
+    }
+
+    /// Writes what is queued, answers the clock, but reads nothing, so that the peer is slowed down. Ready when the session is over.
+    pub fn poll_drive(&mut self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        loop {
+            if let Some(reason) = ready!(self.poll_step(cx, false)) {
+                return Poll::Ready(reason);
+            }
+        }
+    }
+
+    /// Ends the session: what is queued still leaves, then the peer is told. Ready when that is done, at the latest after the close timeout.
+    ///
+    /// Messages that arrive meanwhile are lost.
+    pub async fn close(mut self) {
+        self.shared.close();
+        while self.recv().await.is_some() {}
+    }
+
+    /// A handle that sends and closes from anywhere.
+    pub fn sender(&self) -> Sender {
+        Sender {
+            shared: self.shared.clone(),
+        }
+    }
+
+    /// Queues a message; see [`Sender::send`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Sender::send`].
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.shared
+            .send(std::iter::once(&message.into().to_frame()))
+    }
+
+    /// The session's id: a credential, not to be shown to other users.
+    pub fn sid(&self) -> &Sid {
+        &self.shared.sid
+    }
+
+    /// The request that opened the session.
+    pub fn request(&self) -> &Request {
+        &self.shared.request
+    }
+
+    /// The transport that carries messages now.
+    pub fn transport(&self) -> Transport {
+        self.shared.lock().session.transport()
+    }
+
+    /// Why the session ended, once it has.
+    pub fn close_reason(&self) -> Option<CloseReason> {
+        close_reason(&self.shared)
+    }
+
+    /// Rounds of state, clock, writing and reading until nothing moves. Ready with the reason when the session is over, and with `None` when messages are
+    /// in the inbox.
+    fn poll_step(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<CloseReason>> {
+        loop {
+            self.take_turn(now(), read);
+            let progress = self.poll_websocket(cx, read) | self.poll_candidate(cx);
+            if read && !self.inbox.is_empty() {
+                return Poll::Ready(None);
+            }
+            let mut state = self.shared.lock();
+            let egress_free = self.websocket.as_ref().is_some_and(|ws| !ws.has_egress());
+            let again = progress
+                || (egress_free && state.session.buffered() > 0)
+                || (read && !state.inbox.is_empty())
+                || state.candidate.is_some();
+            if let ReadyState::Closed(reason) = state.session.state() {
+                if read && !state.inbox.is_empty() {
+                    continue;
+                }
+                drop(state);
+                self.end();
+                return Poll::Ready(Some(reason));
+            }
+            if again {
+                continue;
+            }
+            let deadline = state.session.poll_timeout();
+            state.driver = Some(cx.waker().clone());
+            drop(state);
+            if self.poll_clock(cx, deadline).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Does what the clock asks for and moves everything between the shared state and this task.
+    fn take_turn(&mut self, now: Instant, read: bool) {
+        let Self {
+            shared,
+            websocket,
+            candidate,
+            inbox,
+            ..
+        } = self;
+        shared.update(|state| {
+            state.driver = None;
+            if state
+                .session
+                .poll_timeout()
+                .is_some_and(|deadline| now >= deadline)
+            {
+                state.session.handle_timeout(now);
+            }
+            if read && !state.inbox.is_empty() {
+                inbox.append(&mut state.inbox);
+            }
+            if state.candidate.is_some() {
+                *candidate = state.candidate.take();
+            }
+            if let Some(websocket) = websocket {
+                if !websocket.has_egress() {
+                    for frame in std::iter::from_fn(|| state.session.poll_frame()).take(BATCH) {
+                        websocket.push(frame.websocket().clone());
+                    }
+                }
+            }
+        });
+    }
+
+    /// Writes what is queued, then reads once. True when something was read.
+    fn poll_websocket(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
+        let Some(websocket) = &mut self.websocket else {
+            return false;
+        };
+        if websocket.has_egress() {
+            match websocket.poll_flush(cx) {
+                Poll::Pending => {}
+                Poll::Ready(Ok(written)) => {
+                    let written = if websocket.has_egress() {
+                        written
+                    } else {
+                        usize::MAX
+                    };
+                    self.shared
+                        .update(|state| state.session.handle_written(written));
+                }
+                Poll::Ready(Err(_)) => {
+                    self.end_websocket(End::Failed);
+                    return false;
+                }
+            }
+        }
+        if !read || !self.inbox.is_empty() {
+            return false;
+        }
+        let mut arrived = VecDeque::new();
+        let Poll::Ready(result) = websocket.poll_read(cx, &mut arrived) else {
+            return false;
+        };
+        let now = now();
+        let inbox = &mut self.inbox;
+        self.shared.update(|state| {
+            state.session.handle_traffic(now);
+            for message in arrived {
+                match decode(message) {
+                    Ok(packet) => {
+                        inbox.extend(state.session.handle_packet(
+                            now,
+                            Transport::WebSocket,
+                            packet,
+                        ));
+                    }
+                    Err(()) => state.session.handle_garbage(Transport::WebSocket),
+                }
+            }
+        });
+        if let Err(end) = result {
+            self.end_websocket(end);
+        }
+        true
+    }
+
+    fn end_websocket(&mut self, end: End) {
+        let reason = match end {
+            End::Closed => CloseReason::TransportClose,
+            End::Failed | End::Ours | End::Violation(_) => CloseReason::TransportError,
+        };
+        self.shared
+            .update(|state| state.session.handle_transport_closed(reason));
+        if let Some(websocket) = self.websocket.take() {
+            end_stream(*websocket, end);
+        }
+    }
+
+    /// The same for the candidate of an upgrade.
+    fn poll_candidate(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(mut candidate) = self.candidate.take() else {
+            return false;
+        };
+        let mut arrived = VecDeque::new();
+        let (progress, end) = match candidate.poll_read(cx, &mut arrived) {
+            Poll::Pending => (false, None),
+            Poll::Ready(result) => (true, result.err()),
+        };
+        let now = now();
+        let mut arrived = arrived.into_iter();
+        let (switched, upgrading) = self.shared.update(|state| {
+            let session = &mut state.session;
+            while session.is_upgrading() {
+                match arrived.next().map(decode) {
+                    Some(Ok(packet)) => session.handle_candidate_packet(now, &packet),
+                    Some(Err(())) => session.handle_candidate_closed(),
+                    None => break,
+                }
+                while let Some(packet) = session.poll_candidate() {
+                    candidate.push(packet.to_frame().websocket().clone());
+                }
+            }
+            let switched = session.transport() == Transport::WebSocket;
+            // What came right behind the upgrade packet belongs to the session already.
+            if switched {
+                for packet in arrived.by_ref().map(decode) {
+                    match packet {
+                        Ok(packet) => {
+                            let message = session.handle_packet(now, Transport::WebSocket, packet);
+                            self.inbox.extend(message);
+                        }
+                        Err(()) => session.handle_garbage(Transport::WebSocket),
+                    }
+                }
+            } else if end.is_some() {
+                session.handle_candidate_closed();
+            }
+            (switched, session.is_upgrading())
+        });
+        if switched {
+            self.websocket = Some(candidate);
+            if let Some(end) = end {
+                self.end_websocket(end);
+            }
+            return true;
+        }
+        let flushed = candidate.poll_flush(cx);
+        if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
+            self.candidate = Some(candidate);
+        } else {
+            self.shared
+                .update(|state| state.session.handle_candidate_closed());
+            end_stream(*candidate, end.unwrap_or(End::Ours));
+        }
+        progress
+    }
+
+    /// Tells the peer and forgets the session.
+    fn end(&mut self) {
+        self.registry.remove(&self.shared.sid);
+        for websocket in [self.websocket.take(), self.candidate.take()] {
+            if let Some(websocket) = websocket {
+                end_stream(*websocket, End::Ours);
+            }
+        }
+    }
+
+    /// Ready when the deadline has passed.
+    fn poll_clock(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>) -> Poll<()> {
+        let Some(deadline) = deadline else {
+            return Poll::Pending;
+        };
+        let deadline = deadline.into();
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        // A later deadline need not move the timer: it looks again when it fires.
+        if deadline < sleep.deadline() {
+            sleep.as_mut().reset(deadline);
+        }
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+/// The packet in a WebSocket message. Binary is always a message.
+fn decode(message: Message) -> Result<Packet, ()> {
+    match message {
+        Message::Text(text) => Packet::decode(&text).map_err(|_| ()),
+        binary @ Message::Binary(_) => Ok(Packet::Message(binary)),
+    }
+}
+
+/// Sends the close frame that the end calls for, and lets it arrive.
+fn end_stream(mut websocket: WebSocket, end: End) {
+    match end {
+        End::Failed => return,
+        // tungstenite has queued the answer, if there was a question.
+        End::Closed if !websocket.has_egress() => return,
+        End::Closed => {}
+        End::Ours => websocket.push_close(None),
+        End::Violation(code) => websocket.push_close(Some(code)),
+    }
+    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+        runtime.spawn(websocket.linger());
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.shared.abort();
+        self.end();
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_shared("Socket", &self.shared, f)
+    }
+}
+
+/// Sends to a session and closes it, from anywhere and as often as wanted. Holding it does not keep the session open.
+#[derive(Clone)]
+pub struct Sender {
+    shared: Arc<Shared>,
+}
+
+impl Sender {
+    /// Queues a message. Never waits.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::Closed`] when the session is closing or closed; [`SendError::Full`] when more bytes wait than the outbox limit allows, and nothing
+    /// of the message was queued.
+    pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        self.send_frames(std::iter::once(&message.into().to_frame()))
+    }
+
+    /// Queues finished frames, all or none, without copying them.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_frames<'a>(
+        &self,
+        frames: impl ExactSizeIterator<Item = &'a Frame> + Clone,
+    ) -> Result<(), SendError> {
+        self.shared.send(frames)
+    }
+
+    /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked.
+    pub fn is_writable(&self) -> bool {
+        self.shared.lock().session.is_writable()
+    }
+
+    /// Ends the session: what is queued still leaves, then the peer is told.
+    pub fn close(&self) {
+        self.shared.close();
+    }
+
+    /// Ends the session at once; what is queued is lost.
+    pub fn abort(&self) {
+        self.shared.abort();
+    }
+
+    /// The transport that carries messages now.
+    pub fn transport(&self) -> Transport {
+        self.shared.lock().session.transport()
+    }
+
+    /// Where the session is in its life.
+    pub fn state(&self) -> ReadyState {
+        self.shared.lock().session.state()
+    }
+
+    /// Bytes that wait to be written.
+    pub fn buffered(&self) -> usize {
+        self.shared.lock().session.buffered()
+    }
+
+    /// The session's id: a credential, not to be shown to other users.
+    pub fn sid(&self) -> &Sid {
+        &self.shared.sid
+    }
+
+    /// The request that opened the session.
+    pub fn request(&self) -> &Request {
+        &self.shared.request
+    }
+}
+
+impl fmt::Debug for Sender {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt_shared("Sender", &self.shared, f)
+    }
+}
+
+fn close_reason(shared: &Shared) -> Option<CloseReason> {
+    match shared.lock().session.state() {
+        ReadyState::Closed(reason) => Some(reason),
+        ReadyState::Opening | ReadyState::Open | ReadyState::Closing => None,
+    }
+}
+
+/// Prints no session id: it is a credential.
+fn fmt_shared(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let state = shared.lock();
+    f.debug_struct(name)
+        .field("state", &state.session.state())
+        .field("transport", &state.session.transport())
+        .field("buffered", &state.session.buffered())
+        .finish_non_exhaustive()
+}
