@@ -12,7 +12,7 @@ use tokio::time::Sleep;
 
 use crate::connection::{End, Shared, WebSocket, now};
 use crate::frame::Frame;
-use crate::packet::{Message, Packet};
+use crate::packet::{DecodeError, Message, Packet};
 use crate::registry::Registry;
 use crate::request::Request;
 use crate::session::{CloseReason, ReadyState, SendError};
@@ -144,10 +144,10 @@ impl Socket {
             let egress_free = self.websocket.as_ref().is_some_and(|ws| !ws.has_egress());
             let again = progress
                 || (egress_free && state.session.buffered() > 0)
-                || (read && !state.inbox.is_empty())
+                || (read && state.has_input())
                 || state.candidate.is_some();
             if let ReadyState::Closed(reason) = state.session.state() {
-                if read && !state.inbox.is_empty() {
+                if read && state.has_input() {
                     continue;
                 }
                 drop(state);
@@ -184,9 +184,6 @@ impl Socket {
             {
                 state.session.handle_timeout(now);
             }
-            if read && !state.inbox.is_empty() {
-                inbox.append(&mut state.inbox);
-            }
             if state.candidate.is_some() {
                 *candidate = state.candidate.take();
             }
@@ -195,6 +192,12 @@ impl Socket {
                     for frame in std::iter::from_fn(|| state.session.poll_frame()).take(BATCH) {
                         websocket.push(frame.websocket().clone());
                     }
+                }
+            }
+            if read {
+                inbox.append(&mut state.inbox);
+                if inbox.is_empty() && std::mem::take(&mut state.garbage) {
+                    state.session.handle_garbage(state.session.transport());
                 }
             }
         });
@@ -231,20 +234,13 @@ impl Socket {
             return false;
         };
         let now = now();
-        let inbox = &mut self.inbox;
+        let mut packets = arrived.into_iter().map(decode);
         self.shared.update(|state| {
             state.session.handle_traffic(now);
-            for message in arrived {
-                match decode(message) {
-                    Ok(packet) => {
-                        inbox.extend(state.session.handle_packet(
-                            now,
-                            Transport::WebSocket,
-                            packet,
-                        ));
-                    }
-                    Err(()) => state.session.handle_garbage(Transport::WebSocket),
-                }
+            while packets
+                .next()
+                .is_some_and(|packet| state.handle_packet(now, Transport::WebSocket, packet))
+            {
             }
         });
         if let Err(end) = result {
@@ -276,13 +272,13 @@ impl Socket {
             Poll::Ready(result) => (true, result.err()),
         };
         let now = now();
-        let mut arrived = arrived.into_iter();
+        let mut packets = arrived.into_iter().map(decode);
         let (switched, upgrading) = self.shared.update(|state| {
             let session = &mut state.session;
             while session.is_upgrading() {
-                match arrived.next().map(decode) {
+                match packets.next() {
                     Some(Ok(packet)) => session.handle_candidate_packet(now, &packet),
-                    Some(Err(())) => session.handle_candidate_closed(),
+                    Some(Err(_)) => session.handle_candidate_closed(),
                     None => break,
                 }
                 while let Some(packet) = session.poll_candidate() {
@@ -290,21 +286,18 @@ impl Socket {
                 }
             }
             let switched = session.transport() == Transport::WebSocket;
-            // What came right behind the upgrade packet belongs to the session already.
-            if switched {
-                for packet in arrived.by_ref().map(decode) {
-                    match packet {
-                        Ok(packet) => {
-                            let message = session.handle_packet(now, Transport::WebSocket, packet);
-                            self.inbox.extend(message);
-                        }
-                        Err(()) => session.handle_garbage(Transport::WebSocket),
-                    }
-                }
-            } else if end.is_some() {
+            if end.is_some() && !switched {
                 session.handle_candidate_closed();
             }
-            (switched, session.is_upgrading())
+            let upgrading = session.is_upgrading();
+            // What came right behind the upgrade packet belongs to the session already.
+            while switched
+                && packets
+                    .next()
+                    .is_some_and(|packet| state.handle_packet(now, Transport::WebSocket, packet))
+            {
+            }
+            (switched, upgrading)
         });
         if switched {
             self.websocket = Some(candidate);
@@ -358,9 +351,9 @@ impl Socket {
 }
 
 /// The packet in a WebSocket message. Binary is always a message.
-fn decode(message: Message) -> Result<Packet, ()> {
+fn decode(message: Message) -> Result<Packet, DecodeError> {
     match message {
-        Message::Text(text) => Packet::decode(&text).map_err(|_| ()),
+        Message::Text(text) => Packet::decode(&text),
         binary @ Message::Binary(_) => Ok(Packet::Message(binary)),
     }
 }
@@ -417,7 +410,7 @@ impl Sender {
     /// As [`send`](Self::send).
     pub fn send_frames<'a>(
         &self,
-        frames: impl ExactSizeIterator<Item = &'a Frame> + Clone,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
         self.shared.send(frames)
     }

@@ -1,3 +1,5 @@
 //! Socket.IO.
 
+pub mod protocol;
+
 pub use engine_io::Text;

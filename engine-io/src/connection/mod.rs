@@ -13,7 +13,7 @@ pub(crate) use stream::Stream;
 pub(crate) use websocket::{End, WebSocket};
 
 use crate::frame::Frame;
-use crate::packet::Message;
+use crate::packet::{DecodeError, Message, Packet};
 use crate::request::Request;
 use crate::session::{ReadyState, SendError, Session};
 use crate::sid::Sid;
@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) session: Session,
     /// Messages of a POST that the owner has not taken.
     pub(crate) inbox: VecDeque<Message>,
+    /// What came behind the messages of the inbox is no packet. It counts once they are taken, so that they can still be answered.
+    pub(crate) garbage: bool,
     /// A WebSocket that arrived for this session and that the owner has not taken.
     pub(crate) candidate: Option<Box<WebSocket>>,
     /// The owner's task; present only while it sleeps, so a send from within the task costs no wake-up.
@@ -50,17 +52,38 @@ impl State {
         } else {
             None
         };
-        let post = if closed || self.inbox.is_empty() {
+        let post = if closed || !self.has_input() {
             self.post.take()
         } else {
             None
         };
-        let drive = !self.inbox.is_empty()
+        let drive = self.has_input()
             || self.candidate.is_some()
             || self.session.state() != ReadyState::Open
             || self.session.transport() != Transport::Polling && self.session.buffered() > 0;
         let driver = if drive { self.driver.take() } else { None };
         [driver, get, post]
+    }
+
+    /// Whether the owner has not taken everything that arrived.
+    pub(crate) fn has_input(&self) -> bool {
+        self.garbage || !self.inbox.is_empty()
+    }
+
+    /// Takes a packet of `transport`, or what should have been one. False when nothing more counts.
+    pub(crate) fn handle_packet(
+        &mut self,
+        now: Instant,
+        transport: Transport,
+        packet: Result<Packet, DecodeError>,
+    ) -> bool {
+        match packet {
+            Ok(packet) => self
+                .inbox
+                .extend(self.session.handle_packet(now, transport, packet)),
+            Err(_) => self.garbage |= transport == self.session.transport(),
+        }
+        !self.garbage
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -73,6 +96,7 @@ impl Shared {
         let state = State {
             session,
             inbox: VecDeque::new(),
+            garbage: false,
             candidate: None,
             driver: None,
             get: None,
@@ -103,7 +127,7 @@ impl Shared {
     /// Queues the frames of one message and wakes the one task that can send them.
     pub(crate) fn send<'a>(
         &self,
-        frames: impl ExactSizeIterator<Item = &'a Frame> + Clone,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
         let mut state = self.lock();
         state.session.send(frames)?;

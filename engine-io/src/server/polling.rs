@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use http::request::Parts;
@@ -14,6 +15,7 @@ use super::config::ServerConfig;
 use super::jsonp;
 use super::refusal::{answer, bare};
 use crate::connection::{Shared, now};
+use crate::packet::Packet;
 use crate::payload::{decode_payload, encode_payload};
 use crate::session::CloseReason;
 use crate::text::Text;
@@ -21,6 +23,8 @@ use crate::transport::Transport;
 
 /// A body above the limit is read to its end, so that the client sees the answer, but only so far.
 const DISCARD_FACTOR: usize = 8;
+/// How long a POST that ends the session waits for the GET that belongs to it.
+const GET_GRACE: Duration = Duration::from_millis(20);
 
 /// Parks a GET until there is something to send.
 pub(crate) async fn poll(shared: &Arc<Shared>) -> Response<Bytes> {
@@ -123,11 +127,11 @@ where
         Some(lossy(body))
     };
     if let Some(payload) = payload {
-        deliver(shared, &payload, config.max_payload_packets);
+        deliver(shared, &payload, config.max_payload_packets).await;
     }
     poll_fn(|cx| {
         let mut state = shared.lock();
-        if state.inbox.is_empty() || state.is_closed() {
+        if !state.has_input() || state.is_closed() {
             return Poll::Ready(());
         }
         state.post = Some(cx.waker().clone());
@@ -145,17 +149,28 @@ fn lossy(body: Bytes) -> Text {
     }
 }
 
-fn deliver(shared: &Shared, payload: &Text, max_packets: usize) {
+async fn deliver(shared: &Shared, payload: &Text, max_packets: usize) {
+    let packets: Vec<_> = decode_payload(payload, max_packets).collect();
+    if packets
+        .iter()
+        .any(|packet| matches!(packet, Ok(Packet::Close) | Err(_)))
+    {
+        // The client's GET comes over another connection and may be a little later; parked, it gets a proper goodbye instead of an error.
+        let parked = poll_fn(|cx| {
+            let mut state = shared.lock();
+            if state.session.has_get() || state.is_closed() {
+                return Poll::Ready(());
+            }
+            state.post = Some(cx.waker().clone());
+            Poll::Pending
+        });
+        let _ = tokio::time::timeout(GET_GRACE, parked).await;
+    }
     let now = now();
     shared.update(|state| {
-        for packet in decode_payload(payload, max_packets) {
-            match packet {
-                Ok(packet) => {
-                    state
-                        .inbox
-                        .extend(state.session.handle_packet(now, Transport::Polling, packet))
-                }
-                Err(_) => state.session.handle_garbage(Transport::Polling),
+        for packet in packets {
+            if !state.handle_packet(now, Transport::Polling, packet) {
+                break;
             }
         }
     });

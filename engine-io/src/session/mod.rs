@@ -207,7 +207,7 @@ impl Session {
     /// [`SendError::Closed`] when the session is closing or closed, [`SendError::Full`] when the peer is too slow.
     pub fn send<'a>(
         &mut self,
-        frames: impl ExactSizeIterator<Item = &'a Frame> + Clone,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
         if !matches!(self.state, ReadyState::Opening | ReadyState::Open) {
             return Err(SendError::Closed);
@@ -225,12 +225,13 @@ impl Session {
         transport: Transport,
         packet: Packet,
     ) -> Option<Message> {
-        let expected = match self.side {
-            Side::Server => ReadyState::Open,
-            Side::Client if self.state == ReadyState::Opening => ReadyState::Opening,
-            Side::Client => ReadyState::Open,
+        let wanted = match self.state {
+            ReadyState::Opening | ReadyState::Open => true,
+            // Nobody is left to take what is queued.
+            ReadyState::Closing => packet == Packet::Close,
+            ReadyState::Closed(_) => false,
         };
-        if transport != self.transport || self.state != expected {
+        if transport != self.transport || !wanted {
             return None;
         }
         self.heartbeat.handle_traffic(now);
@@ -356,7 +357,7 @@ impl Session {
     /// The POST was answered.
     pub fn handle_post_done(&mut self) {
         self.polling.post = false;
-        if self.side == Side::Client && self.state == ReadyState::Closing && self.peer_closed {
+        if self.state == ReadyState::Closing && self.polling.goodbye {
             self.finish(CloseReason::ForcedClose);
         }
     }
@@ -385,6 +386,11 @@ impl Session {
         Some(batch)
     }
 
+    /// Whether a GET is under way.
+    pub fn has_get(&self) -> bool {
+        self.polling.get
+    }
+
     /// Whether a GET is parked for which there is an answer.
     pub fn has_payload(&self) -> bool {
         let due = match self.state {
@@ -403,6 +409,7 @@ impl Session {
         let noop = || Packet::Noop.to_frame();
         let close = || Packet::Close.to_frame();
         Some(match self.state {
+            ReadyState::Closed(_) if self.outbox.has_frames() => self.outbox.take_batch(limit),
             ReadyState::Closed(_) if self.peer_closed => vec![noop()],
             ReadyState::Closed(_) => vec![close()],
             _ if self.transport != Transport::Polling => vec![close()],
@@ -424,9 +431,8 @@ impl Session {
             ReadyState::Open | ReadyState::Closing if self.outbox.has_frames() => {
                 Some(self.outbox.take_batch(limit))
             }
-            ReadyState::Closing if !self.peer_closed => {
-                // From here the peer knows; the answer to this POST ends the session.
-                self.peer_closed = true;
+            ReadyState::Closing if !self.polling.goodbye => {
+                self.polling.goodbye = true;
                 Some(vec![Packet::Close.to_frame()])
             }
             _ => None,
@@ -446,9 +452,10 @@ impl Session {
         self.upgrade = Upgrade::Probing {
             deadline: later(now, self.upgrade_timeout),
         };
-        if self.side == Side::Client {
-            self.candidate_packet = Some(Packet::Ping("probe".into()));
-        }
+        self.candidate_packet = match self.side {
+            Side::Server => None,
+            Side::Client => Some(Packet::Ping("probe".into())),
+        };
         true
     }
 
@@ -555,7 +562,10 @@ impl Session {
         self.state = ReadyState::Closed(reason);
         self.heartbeat.stop();
         self.close_deadline = None;
-        self.outbox.clear();
+        // What a parked GET would have been answered with, had its task been quicker, still leaves.
+        if !self.has_payload() || self.transport != Transport::Polling {
+            self.outbox.clear();
+        }
         self.handle_candidate_closed();
     }
 }

@@ -47,8 +47,11 @@ impl Outbox {
         Ok(())
     }
 
-    /// Queues a packet of the protocol itself, which no limit may hold back.
+    /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
     pub(crate) fn push_control(&mut self, frame: Frame) {
+        if self.frames.back() == Some(&frame) {
+            return;
+        }
         self.queued += frame.len();
         self.frames.push_back(frame);
     }

@@ -7,6 +7,8 @@ pub(crate) struct Polling {
     pub(crate) post: bool,
     /// The parked GET came when the session was closing already.
     pub(crate) late: bool,
+    /// A client's last POST, the close packet, is under way: its answer ends the session.
+    pub(crate) goodbye: bool,
 }
 
 impl Polling {

@@ -224,17 +224,39 @@ fn the_loss_of_the_transport_ends_the_session_with_its_reason() {
 
 #[test]
 fn an_abort_discards_what_is_queued() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        for session in &mut both(transport) {
+            send(session, "never sent").unwrap();
+            session.abort();
+            check_closed(session, CloseReason::ForcedClose);
+            assert_eq!(frames(session), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn a_parked_get_takes_what_was_queued_before_an_abort() {
     let mut session = parked_server();
-    send(&mut session, "never sent").unwrap();
+    send(&mut session, "last").unwrap();
     session.abort();
     check_closed(&mut session, CloseReason::ForcedClose);
-    assert_eq!(payload(&mut session), Some("1".into()));
+    assert_eq!(payload(&mut session), Some("4last".into()));
+    check_closed(&mut session, CloseReason::ForcedClose);
+}
 
-    for session in &mut both(Transport::WebSocket) {
-        send(session, "never sent").unwrap();
+#[test]
+fn a_get_that_is_of_no_use_keeps_nothing_of_an_aborted_session() {
+    let mut client = client(Transport::Polling);
+    client.handle_get().unwrap();
+    let mut upgraded = server(Transport::Polling);
+    assert!(upgraded.handle_candidate(at(0)));
+    receive_on_candidate(&mut upgraded, 0, "5");
+    upgraded.handle_get().unwrap();
+    for mut session in [client, upgraded] {
+        send(&mut session, "never sent").unwrap();
         session.abort();
-        check_closed(session, CloseReason::ForcedClose);
-        assert_eq!(frames(session), [""; 0]);
+        assert_eq!(session.buffered(), 0);
+        assert_eq!(frames(&mut session), [""; 0]);
     }
 }
 

@@ -10,11 +10,9 @@ use bytes::Bytes;
 
 use super::net::{End, Link, Net, to_packet};
 use super::*;
-use crate::payload::decode_payload;
-use crate::text::Text;
 
 /// Something arrives, at the side that is named or at the only one that it can arrive at.
-enum Event {
+pub(super) enum Event {
     Get,
     /// `None`: the server refused.
     GetAnswer(Option<Bytes>),
@@ -156,6 +154,13 @@ impl Pair {
         panic!("the pair spins at {} ms", self.now);
     }
 
+    #[track_caller]
+    pub(super) fn check_all_arrived(&self) {
+        let [server, client] = &self.ends;
+        assert_eq!(server.received, client.sent, "from the client");
+        assert_eq!(client.received, server.sent, "from the server");
+    }
+
     // The network.
 
     fn schedule(&mut self, time: u64, event: Event) {
@@ -163,7 +168,7 @@ impl Pair {
         self.queue.insert((time, self.scheduled), event);
     }
 
-    fn later(&mut self, event: Event) {
+    pub(super) fn later(&mut self, event: Event) {
         let time = self.now + self.net.latency();
         self.schedule(time, event);
     }
@@ -175,14 +180,14 @@ impl Pair {
     }
 
     /// Sends what must arrive behind everything sent before on the same end of a link.
-    fn in_order(&mut self, link: usize, from: Side, event: Event) {
+    pub(super) fn in_order(&mut self, link: usize, from: Side, event: Event) {
         let end = &mut self.links[link].ends[from as usize];
         end.arrival = end.arrival.max(self.now + self.net.latency());
         let time = end.arrival;
         self.schedule(time, event);
     }
 
-    fn hang_up(&mut self, link: usize, side: Side) {
+    pub(super) fn hang_up(&mut self, link: usize, side: Side) {
         let end = &mut self.links[link].ends[side as usize];
         if mem::take(&mut end.open) {
             end.egress.clear();
@@ -192,7 +197,7 @@ impl Pair {
     }
 
     /// Writes a chunk of what is queued on a link.
-    fn write(&mut self, link: usize, side: Side) {
+    pub(super) fn write(&mut self, link: usize, side: Side) {
         let room = self.net.within(&self.net.chunk.clone());
         let end = &mut self.links[link].ends[side as usize];
         let (written, finished) = end.write(room);
@@ -263,118 +268,5 @@ impl Pair {
     fn drain_both(&mut self) {
         self.drain(SERVER);
         self.drain(CLIENT);
-    }
-
-    fn deliver(&mut self, side: Side, transport: Transport, packet: Packet) {
-        let now = at(self.now);
-        let end = self.end(side);
-        if let Some(message) = end.session.handle_packet(now, transport, packet) {
-            end.take(&message);
-        }
-    }
-
-    fn deliver_body(&mut self, side: Side, body: Bytes) {
-        for packet in decode_payload(&Text::try_from(body).unwrap(), MAX) {
-            self.deliver(side, Transport::Polling, packet.unwrap());
-        }
-    }
-
-    /// Whether the server would still route a request to the session.
-    fn is_polling(&mut self) -> bool {
-        let server = self.session(SERVER);
-        let closed = matches!(server.state(), ReadyState::Closed(_));
-        !closed && server.transport() == Transport::Polling
-    }
-
-    fn handle(&mut self, event: Event) {
-        match event {
-            Event::Get => {
-                if !self.is_polling() || self.session(SERVER).handle_get().is_err() {
-                    self.later(Event::GetAnswer(None));
-                }
-            }
-            Event::GetAnswer(body) => {
-                let refused = body.is_none();
-                self.deliver_body(CLIENT, body.unwrap_or(Bytes::from_static(b"6")));
-                self.session(CLIENT).handle_get_done();
-                if refused {
-                    self.fail_request();
-                }
-            }
-            Event::Post(body) => {
-                if !self.is_polling() || self.session(SERVER).handle_post().is_err() {
-                    self.later(Event::PostAnswer(false));
-                } else {
-                    self.later(Event::PostBody(body));
-                }
-            }
-            Event::PostBody(body) => {
-                self.deliver_body(SERVER, body);
-                self.session(SERVER).handle_post_done();
-                self.later(Event::PostAnswer(true));
-            }
-            Event::PostAnswer(accepted) => {
-                self.session(CLIENT).handle_post_done();
-                if !accepted {
-                    self.fail_request();
-                }
-            }
-            Event::Dial(link) => {
-                self.arrive(link, SERVER);
-                self.in_order(link, SERVER, Event::Dialled(link));
-            }
-            Event::Dialled(link) => self.arrive(link, CLIENT),
-            Event::Write(link, side) => self.write(link, side),
-            Event::Chunk(link, side, packets) => self.receive(link, side, packets),
-            Event::Lost(link, side) => self.lose(link, side),
-        }
-    }
-
-    fn fail_request(&mut self) {
-        self.session(CLIENT)
-            .handle_transport_closed(CloseReason::TransportError);
-    }
-
-    /// A new link has reached this side.
-    fn arrive(&mut self, link: usize, side: Side) {
-        let now = at(self.now);
-        self.links[link].ends[side as usize].open = true;
-        if self.session(side).handle_candidate(now) {
-            self.end(side).candidate = Some(link);
-        } else {
-            self.hang_up(link, side);
-        }
-    }
-
-    fn receive(&mut self, link: usize, side: Side, packets: Vec<Packet>) {
-        let now = at(self.now);
-        if self.links[link].faulty || !self.links[link].ends[side as usize].open {
-            return;
-        }
-        self.session(side).handle_traffic(now);
-        for packet in packets {
-            let end = self.end(side);
-            if end.candidate == Some(link) {
-                end.session.handle_candidate_packet(now, &packet);
-                end.promote();
-            } else {
-                self.deliver(side, Transport::WebSocket, packet);
-            }
-        }
-    }
-
-    fn lose(&mut self, link: usize, side: Side) {
-        if !mem::take(&mut self.links[link].ends[side as usize].open) {
-            return;
-        }
-        self.links[link].ends[side as usize].egress.clear();
-        let end = self.end(side);
-        if end.candidate == Some(link) {
-            end.candidate = None;
-            end.session.handle_candidate_closed();
-        } else if end.link == Some(link) {
-            end.session
-                .handle_transport_closed(CloseReason::TransportClose);
-        }
     }
 }

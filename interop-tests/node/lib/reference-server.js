@@ -1,0 +1,218 @@
+// The server program of the contract on the official packages, so that the suites can be proven
+// against the original. `MODE` and `PORT` come from the environment.
+
+import { createServer } from 'node:http';
+import { Server as EngineServer } from 'engine.io';
+import { Server } from 'socket.io';
+import * as msgpack from 'socket.io-msgpack-parser';
+
+const { MODE = 'contract', PORT, PARSER, CSR } = process.env;
+
+const modes = {
+  contract,
+  'eio-protocol': engineProtocol,
+  'sio-protocol': socketProtocol,
+  'eio-client': engineClient,
+};
+
+if (!modes[MODE]) {
+  console.error(`unknown mode: ${MODE}`);
+  process.exit(2);
+}
+
+const http = createServer((request, response) => {
+  response.writeHead(404);
+  response.end();
+});
+modes[MODE](http);
+http.listen(Number(PORT), '127.0.0.1');
+
+process.on('SIGTERM', () => process.exit(0));
+
+function engineProtocol(server) {
+  const engine = new EngineServer({ pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1e6 });
+  engine.attach(server, { path: '/engine.io' });
+  engine.on('connection', (socket) => {
+    socket.on('message', (data) => socket.send(data));
+  });
+}
+
+function socketProtocol(server) {
+  const io = new Server(server, {
+    pingInterval: 300,
+    pingTimeout: 200,
+    maxHttpBufferSize: 1e6,
+    connectTimeout: 1000,
+  });
+  const serve = (socket) => {
+    socket.emit('auth', socket.handshake.auth);
+    socket.on('message', (...args) => socket.emit('message-back', ...args));
+    socket.on('message-with-ack', (...args) => args.pop()(...args));
+  };
+  io.on('connection', serve);
+  io.of('/custom').on('connection', serve);
+}
+
+function engineClient(server) {
+  const engine = new EngineServer({
+    pingInterval: 500,
+    maxHttpBufferSize: 100,
+    allowRequest: (request, decide) => {
+      const query = new URL(request.url, 'http://localhost').searchParams;
+      decide(null, !query.has('deny'));
+    },
+  });
+  engine.attach(server, { path: '/engine.io' });
+  engine.on('initial_headers', (headers) => {
+    headers['set-cookie'] = [
+      '1=1; Max-Age=86400',
+      '2=2; Path=/; HttpOnly; Secure; SameSite=Strict',
+      '3=3; Max-Age=0',
+      `4=4; Expires=${new Date().toUTCString()}`,
+    ];
+  });
+  engine.on('connection', (socket) => {
+    socket.send('hi');
+    socket.on('message', (data) => {
+      if (data === 'give binary') {
+        socket.send(Buffer.from([0, 1, 2, 3, 4]));
+      } else if (data === 'give utf8') {
+        socket.send('пойду спать всем спокойной ночи');
+      } else if (data === 'sendHeaders') {
+        const carrier = socket.transport.dataReq ?? socket.request;
+        socket.send(JSON.stringify(carrier.headers));
+      } else {
+        socket.send(data);
+      }
+    });
+  });
+}
+
+function contract(server) {
+  const io = new Server(server, {
+    path: '/socket.io/',
+    transports: ['polling', 'websocket'],
+    pingInterval: 1000,
+    pingTimeout: 4000,
+    maxHttpBufferSize: 1e6,
+    connectTimeout: 2000,
+    upgradeTimeout: 2000,
+    allowEIO3: true,
+    ...(PARSER === 'msgpack' ? { parser: msgpack.default ?? msgpack } : {}),
+    ...(CSR === '1' ? { connectionStateRecovery: { maxDisconnectionDuration: 60_000 } } : {}),
+  });
+
+  const reasons = new Map();
+  for (const name of ['/', '/chat', /^\/dyn-[0-9]+$/, '/auth', '/deny']) {
+    io.of(name).on('connection', (socket) => serveContract(socket, reasons));
+  }
+  io.of('/auth').use((socket, next) => {
+    const token = socket.handshake.auth.token ?? socket.handshake.query.token;
+    next(token === 'secret' ? undefined : refusal('unauthorized', { code: 401 }));
+  });
+  io.of('/deny').use((socket, next) => {
+    next(refusal('denied', { code: 4031, reason: 'nope', list: [1, 2] }));
+  });
+}
+
+function refusal(message, data) {
+  return Object.assign(new Error(message), { data });
+}
+
+function serveContract(socket, reasons) {
+  const nsp = socket.nsp;
+  let received = 0;
+  let ordered = true;
+
+  // An event that asks for an acknowledgement works without one, too.
+  const withAck = (event, handler) => {
+    socket.on(event, (...args) => {
+      const ack = typeof args.at(-1) === 'function' ? args.pop() : () => {};
+      handler(args, ack);
+    });
+  };
+
+  socket.on('disconnect', (reason) => reasons.set(`${nsp.name} ${socket.id}`, reason));
+
+  socket.emit('welcome', {
+    nsp: nsp.name,
+    sid: socket.id,
+    transport: socket.conn.transport.name,
+    eio: socket.conn.protocol,
+  });
+
+  withAck('echo', (args) => socket.emit('echo-back', ...args));
+  withAck('echo-ack', (args, ack) => ack(...args));
+  withAck('emit-back', ([name, ...args]) => socket.emit(name, ...args));
+  withAck('ask', (args) => {
+    socket.emit('question', ...args, (...answer) => socket.emit('answer', ...answer));
+  });
+  withAck('ask-timeout', ([ms]) => {
+    socket.timeout(ms).emit('question', 'timeout', (error, ...answer) => {
+      if (error) socket.emit('answer-timeout');
+      else socket.emit('answer', ...answer);
+    });
+  });
+
+  withAck('join', ([room], ack) => {
+    socket.join(room);
+    ack('ok');
+  });
+  withAck('leave', ([room], ack) => {
+    socket.leave(room);
+    ack('ok');
+  });
+  withAck('rooms', (args, ack) => ack([...socket.rooms].filter((room) => room !== socket.id).sort()));
+  withAck('emit-to', ([{ scope, rooms, except, ev, args }]) => {
+    const target = scope === 'socket' ? socket.broadcast : nsp;
+    target.to(rooms).except(except).emit(ev, ...args);
+  });
+  withAck('ask-room', ([room, ms, value], ack) => {
+    nsp.to(room).timeout(ms).emit('question', value, (error, responses) => {
+      ack({ err: Boolean(error), responses });
+    });
+  });
+  withAck('disconnect-me', ([close]) => socket.disconnect(close));
+
+  withAck('burst', ([n]) => {
+    for (let i = 0; i < n; i++) socket.emit('seq', i);
+    socket.emit('seq-done', n);
+  });
+  withAck('seq-in', ([i]) => {
+    if (i !== received) ordered = false;
+    received++;
+  });
+  withAck('seq-report', (args, ack) => {
+    ack({ count: received, ordered });
+    received = 0;
+    ordered = true;
+  });
+  withAck('volatile-burst', ([n]) => {
+    for (let i = 0; i < n; i++) socket.volatile.emit('v', i);
+    socket.emit('v-done', n);
+  });
+
+  withAck('binary-gen', ([n]) => socket.emit('binary', Buffer.alloc(n).map((_, i) => i % 256)));
+  withAck('binary-info', ([bytes], ack) => {
+    if (!Buffer.isBuffer(bytes)) return ack({ len: -1, sum: 0 });
+    let sum = 0;
+    for (const byte of bytes) sum = (sum + byte) >>> 0;
+    ack({ len: bytes.length, sum });
+  });
+  withAck('big', ([n]) => socket.emit('big', 'x'.repeat(n)));
+
+  withAck('whoami', (args, ack) => {
+    ack({
+      sid: socket.id,
+      nsp: nsp.name,
+      auth: socket.handshake.auth,
+      query: { ...socket.handshake.query },
+      xtest: socket.handshake.headers['x-test'] ?? null,
+      transport: socket.conn.transport.name,
+      eio: socket.conn.protocol,
+    });
+  });
+  withAck('late', ([ms], ack) => setTimeout(() => ack('late'), ms));
+  withAck('count', (args, ack) => ack(nsp.sockets.size));
+  withAck('reason', ([sid], ack) => ack(reasons.get(`${nsp.name} ${sid}`) ?? null));
+}

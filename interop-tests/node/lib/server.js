@@ -1,0 +1,144 @@
+// Starts the server program under test as a child process and stops it.
+//
+// INTEROP_SERVER is the path of the program, or `reference` for the official packages.
+
+import { spawn } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { pause, within } from './deadline.js';
+
+const START_DEADLINE = 15_000;
+const START_ATTEMPTS = 3;
+
+export const isReference = process.env.INTEROP_SERVER === 'reference';
+
+const running = new Set();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
+/** The servers of this process, for the report of a failed test. */
+const servers = new Set();
+
+/** What the servers wrote to standard error since the last call. */
+export function takeServerErrors() {
+  let text = '';
+  for (const server of servers) {
+    if (server.stderr) text += `--- standard error of the server on port ${server.port}\n${server.stderr}\n`;
+    server.stderr = '';
+  }
+  return text;
+}
+
+/** Starts a server in `mode` on a free port of the loopback interface. */
+export async function startServer({ mode = 'contract', env = {}, port } = {}) {
+  const server = new ServerProcess(mode, env);
+  if (port !== undefined) {
+    await server.start(port);
+    return server;
+  }
+  // Somebody else may take the free port before the program binds it.
+  for (let attempt = 1; ; attempt++) {
+    try {
+      await server.start(await freePort());
+      return server;
+    } catch (error) {
+      if (attempt === START_ATTEMPTS) throw error;
+    }
+  }
+}
+
+class ServerProcess {
+  constructor(mode, env) {
+    this.mode = mode;
+    this.env = env;
+    this.stderr = '';
+    this.child = null;
+    this.port = 0;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  async start(port) {
+    const [program, ...args] = command();
+    this.port = port;
+    const child = spawn(program, args, {
+      env: { ...process.env, ...this.env, MODE: this.mode, PORT: String(port) },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.child = child;
+    this.exited = new Promise((resolve) => {
+      child.once('error', (error) => resolve(error.message));
+      child.once('exit', (code, signal) => resolve(`exit ${signal ?? code}`));
+    });
+    child.stderr.setEncoding('utf8').on('data', (text) => (this.stderr += text));
+    running.add(child);
+    servers.add(this);
+    this.exited.then(() => running.delete(child));
+
+    let ended = null;
+    this.exited.then((how) => (ended = how));
+    const deadline = Date.now() + START_DEADLINE;
+    while (!(await accepts(port))) {
+      if (ended || Date.now() > deadline) {
+        await this.kill();
+        throw new Error(`the server does not listen on port ${port} (${ended ?? 'still starting'})\n${this.stderr}`);
+      }
+      await pause(15);
+    }
+    // A foreign listener on the port would look like success.
+    if (ended) throw new Error(`the server ended at start (${ended})\n${this.stderr}`);
+  }
+
+  /** Ends the program at once, without a chance to say good-bye to its clients. */
+  async kill() {
+    this.child.kill('SIGKILL');
+    await within(this.exited, 'end of the server');
+  }
+
+  async stop() {
+    this.child.kill('SIGTERM');
+    try {
+      await within(this.exited, 'end of the server', 3000);
+    } catch {
+      await this.kill();
+    }
+    servers.delete(this);
+  }
+
+  /** Starts the program again on the port it had. */
+  restart() {
+    return this.start(this.port);
+  }
+}
+
+function command() {
+  const program = process.env.INTEROP_SERVER;
+  if (!program) throw new Error('INTEROP_SERVER is not set: the path of a server program, or "reference"');
+  if (!isReference) return [program];
+  return [process.execPath, fileURLToPath(new URL('reference-server.js', import.meta.url))];
+}
+
+function freePort() {
+  return new Promise((resolve, reject) => {
+    const probe = createServer();
+    probe.once('error', reject);
+    probe.listen(0, '127.0.0.1', () => {
+      const { port } = probe.address();
+      probe.close(() => resolve(port));
+    });
+  });
+}
+
+function accepts(port) {
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1');
+    socket.once('connect', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once('error', () => resolve(false));
+  });
+}

@@ -1,0 +1,550 @@
+//! The arguments of an event or acknowledgement, unparsed, and how they become types.
+//!
+//! | bytes | arguments |
+//! |---|---|
+//! | `["e"]`, `[]` | none |
+//! | `["e",1,"a"]`, `[1,"a"]` | `1` and `"a"` |
+//! | `["e",{"_placeholder":true,"num":0}]` and 1 binary | the attachment |
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use engine_io::Text;
+use serde::de::value::UnitDeserializer;
+use serde::de::{
+    self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+use serde::ser::{Serialize, SerializeTuple, Serializer};
+
+use super::binary;
+use super::json_reader::{JsonReader, ReadError};
+
+/// The name under which the writer recognises arguments that are text already.
+pub(super) const RAW_ARGS: &str = "$socket_io::private::RawArgs";
+
+/// The arguments of an event or acknowledgement as they came: text, and attachments. Clones share both.
+///
+/// Emitting them sends them on without parsing. To serde serialisers other than that of the emitting functions they look like a tuple of the text
+/// and the attachments.
+#[derive(Clone, Debug)]
+pub struct RawArgs {
+    /// A JSON array, which starts with the name in case of an event; not yet checked beyond its brackets.
+    text: Text,
+    /// Where the first argument starts, or the closing bracket stands.
+    start: usize,
+    attachments: Option<Arc<[Bytes]>>,
+    /// Set once the text is known to be well-formed and its placeholders to be legal.
+    checked: OnceLock<()>,
+}
+
+impl RawArgs {
+    /// No arguments.
+    pub const fn empty() -> Self {
+        Self {
+            text: Text::from_static("[]"),
+            start: 1,
+            attachments: None,
+            checked: OnceLock::new(),
+        }
+    }
+
+    /// Arguments from the text of a JSON array, with the attachments that its placeholders stand for.
+    ///
+    /// # Errors
+    ///
+    /// [`ArgsError::Syntax`] when the text is no JSON array, [`ArgsError::IllegalAttachment`] when a placeholder names no attachment.
+    pub fn new(text: &str, attachments: Vec<Bytes>) -> Result<Self, ArgsError> {
+        let text = text.trim_matches([' ', '\n', '\r', '\t']);
+        if !(text.len() >= 2 && text.starts_with('[') && text.ends_with(']')) {
+            return Err(ArgsError::Syntax("expected an array".into()));
+        }
+        let mut args = Self::unchecked(text.into(), 1);
+        args.attach(attachments);
+        args.validate()?;
+        Ok(args)
+    }
+
+    /// Arguments whose text starts with `[` and ends with `]`; `start` lies in between.
+    pub(super) fn unchecked(text: Text, start: usize) -> Self {
+        debug_assert!(text.starts_with('[') && text.ends_with(']'));
+        debug_assert!(1 <= start && start < text.len());
+        Self {
+            text,
+            start,
+            attachments: None,
+            checked: OnceLock::new(),
+        }
+    }
+
+    /// Adds the attachments once they have arrived.
+    pub(super) fn attach(&mut self, attachments: Vec<Bytes>) {
+        if !attachments.is_empty() {
+            self.attachments = Some(attachments.into());
+        }
+    }
+
+    /// Whether there are no arguments.
+    pub fn is_empty(&self) -> bool {
+        self.json().is_empty()
+    }
+
+    /// The text of the arguments, without the brackets around them: `1,"a"`.
+    ///
+    /// It is unchecked until [`validate`](Self::validate) or one of the parsing functions has succeeded.
+    pub fn json(&self) -> &str {
+        self.text
+            .get(self.start..self.text.len() - 1)
+            .unwrap_or_default()
+            .trim_matches([' ', '\n', '\r', '\t'])
+    }
+
+    /// The binary data that placeholders in the text stand for.
+    pub fn attachments(&self) -> &[Bytes] {
+        self.attachments.as_deref().unwrap_or_default()
+    }
+
+    /// Reads all arguments as one sequence: a tuple, a `Vec`, or the fields of a struct in their order.
+    ///
+    /// For tuples and structs, missing arguments read as `null` and further ones are ignored, as in a JavaScript function; `()` ignores all.
+    ///
+    /// # Errors
+    ///
+    /// See [`ArgsError`].
+    pub fn parse<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        self.read(Wanted::All)
+    }
+
+    /// Reads the first argument, which is `null` when there is none.
+    ///
+    /// # Errors
+    ///
+    /// See [`ArgsError`].
+    pub fn parse_first<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        self.read(Wanted::First)
+    }
+
+    /// Reads what emitting a `T` writes: all arguments for tuples, arrays and `()`, the first argument for every other type.
+    ///
+    /// # Errors
+    ///
+    /// See [`ArgsError`].
+    pub fn parse_data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
+        match T::deserialize(ShapeProbe) {
+            Err(Shape::Sequence) => self.read(Wanted::All),
+            Err(Shape::Single) | Ok(_) => self.read(Wanted::First),
+        }
+    }
+
+    /// Checks the syntax of the text, and its placeholders, without building anything. Cheap when that is known already.
+    ///
+    /// # Errors
+    ///
+    /// [`ArgsError::Syntax`] or [`ArgsError::IllegalAttachment`]. The depth is limited only if there are attachments.
+    pub fn validate(&self) -> Result<(), ArgsError> {
+        if self.checked.get().is_some() {
+            return Ok(());
+        }
+        if self.attachments.is_some() {
+            self.read::<AnyJson>(Wanted::All)?;
+        } else {
+            check_syntax(&self.text)?;
+        }
+        self.mark_checked();
+        Ok(())
+    }
+
+    /// Remembers that the text was written by ourselves or has been read to its end.
+    pub(super) fn mark_checked(&self) {
+        let _ = self.checked.set(());
+    }
+
+    fn read<'a, T: Deserialize<'a>>(&'a self, wanted: Wanted) -> Result<T, ArgsError> {
+        let visitor = || ArgsVisitor {
+            named: self.start > 1,
+            wanted,
+            target: PhantomData,
+        };
+        let text = &*self.text;
+        let Some(attachments) = &self.attachments else {
+            let mut fast = serde_json::Deserializer::from_str(text);
+            let value = fast.deserialize_seq(visitor());
+            return match value.and_then(|value| fast.end().map(|()| value)) {
+                Ok(value) => {
+                    self.mark_checked();
+                    Ok(value)
+                }
+                Err(error) if error.is_data() => {
+                    check_syntax(text)?;
+                    Err(ArgsError::Mismatch(error.to_string()))
+                }
+                Err(_) => read_leniently(text, &[], visitor()),
+            };
+        };
+        binary::sharing(attachments, || read_leniently(text, attachments, visitor()))
+    }
+}
+
+impl Default for RawArgs {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// Compares texts and attachments, not meanings: `1` and `1.0` differ.
+impl PartialEq for RawArgs {
+    fn eq(&self, other: &Self) -> bool {
+        self.json() == other.json() && self.attachments() == other.attachments()
+    }
+}
+
+/// Malformed arguments are refused, so that nobody passes them on.
+impl Serialize for RawArgs {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.validate().map_err(serde::ser::Error::custom)?;
+        serializer.serialize_newtype_struct(RAW_ARGS, &Parts(self))
+    }
+}
+
+struct Parts<'a>(&'a RawArgs);
+
+impl Serialize for Parts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let attachments = self.0.attachments();
+        let mut parts = serializer.serialize_tuple(1 + attachments.len())?;
+        parts.serialize_element(self.0.json())?;
+        for data in attachments {
+            parts.serialize_element(&AsBytes(data))?;
+        }
+        parts.end()
+    }
+}
+
+struct AsBytes<'a>(&'a [u8]);
+
+impl Serialize for AsBytes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(self.0)
+    }
+}
+
+/// Why arguments could not be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ArgsError {
+    /// The peer sent what is no JSON, or JSON nested deeper than [`MAX_DEPTH`](super::MAX_DEPTH): a violation of the protocol.
+    Syntax(String),
+    /// The peer sent a placeholder that names none of its attachments: a violation of the protocol.
+    IllegalAttachment,
+    /// The arguments are in order, but of another type than the one asked for.
+    Mismatch(String),
+}
+
+impl fmt::Display for ArgsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax(message) => write!(f, "invalid payload: {message}"),
+            Self::IllegalAttachment => f.write_str("illegal attachments"),
+            Self::Mismatch(message) => write!(f, "unexpected arguments: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for ArgsError {}
+
+/// Checks a JSON text of any depth, without recursion. Half surrogate pairs and huge numbers are in order.
+pub(super) fn check_syntax(text: &str) -> Result<(), ArgsError> {
+    match serde_json::from_str(text) {
+        Ok(IgnoredAny) => Ok(()),
+        Err(error) => Err(ArgsError::Syntax(error.to_string())),
+    }
+}
+
+/// Reads one value, as leniently as JavaScript would.
+pub(super) fn read_lossless<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, ArgsError> {
+    match serde_json::from_str(text) {
+        Ok(value) => Ok(value),
+        Err(error) if error.is_data() => {
+            check_syntax(text)?;
+            Err(ArgsError::Mismatch(error.to_string()))
+        }
+        Err(_) => {
+            let mut reader = JsonReader::new(text, &[]);
+            let value = T::deserialize(&mut reader);
+            let value = value.and_then(|value| reader.end().map(|()| value));
+            value.map_err(|error| classify(error, text))
+        }
+    }
+}
+
+fn read_leniently<'de, T: Deserialize<'de>>(
+    text: &'de str,
+    attachments: &'de [Bytes],
+    visitor: ArgsVisitor<T>,
+) -> Result<T, ArgsError> {
+    let mut reader = JsonReader::new(text, attachments);
+    let value = (&mut reader).deserialize_seq(visitor);
+    let value = value.and_then(|value| reader.end().map(|()| value));
+    value.map_err(|error| classify(error, text))
+}
+
+/// Whose fault it is: reading stops at the first error, and worse may stand behind a mismatch.
+fn classify(error: ReadError, text: &str) -> ArgsError {
+    if let Err(syntax) = check_syntax(text) {
+        return syntax;
+    }
+    match error {
+        ReadError::TooDeep => ArgsError::Syntax(error.to_string()),
+        ReadError::IllegalAttachment => ArgsError::IllegalAttachment,
+        ReadError::Mismatch(message) => ArgsError::Mismatch(message),
+        // Well-formed after all, but not what an enum or a raw value asked for.
+        ReadError::Syntax { .. } => ArgsError::Mismatch(error.to_string()),
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Wanted {
+    All,
+    First,
+}
+
+/// Walks the array of a packet: steps over the name, reads what is wanted, ignores the rest.
+struct ArgsVisitor<T> {
+    named: bool,
+    wanted: Wanted,
+    target: PhantomData<T>,
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ArgsVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array of arguments")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
+        if self.named {
+            items.next_element::<IgnoredAny>()?;
+        }
+        let value = match self.wanted {
+            Wanted::All => T::deserialize(ArgsDeserializer(&mut items))?,
+            Wanted::First => match items.next_element()? {
+                Some(value) => value,
+                None => T::deserialize(UnitDeserializer::new())?,
+            },
+        };
+        while items.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(value)
+    }
+}
+
+/// Offers the arguments as a sequence.
+struct ArgsDeserializer<'a, A>(&'a mut A);
+
+impl<'de, A: SeqAccess<'de>> Deserializer<'de> for ArgsDeserializer<'_, A> {
+    type Error = A::Error;
+
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_seq(Padded {
+            items: self.0,
+            missing: 0,
+        })
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        visitor.visit_seq(Padded {
+            items: self.0,
+            missing: length,
+        })
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        length: usize,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.deserialize_tuple(length, visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        fields: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        self.deserialize_tuple(fields.len(), visitor)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_unit_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        visitor.visit_unit()
+    }
+
+    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf seq map enum identifier ignored_any
+    }
+}
+
+/// The arguments, followed by as many nulls as are missing.
+struct Padded<'a, A> {
+    items: &'a mut A,
+    missing: usize,
+}
+
+impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, A> {
+    type Error = A::Error;
+
+    fn next_element_seed<T: DeserializeSeed<'de>>(
+        &mut self,
+        seed: T,
+    ) -> Result<Option<T::Value>, A::Error> {
+        // A seed is used up by asking, so whether an item is there must be known before: see `Keep`.
+        let mut seed = Some(seed);
+        let found = self.items.next_element_seed(Keep(&mut seed))?;
+        let padded = self.missing > 0;
+        self.missing = self.missing.saturating_sub(1);
+        match (found, seed) {
+            (None, Some(seed)) if padded => seed.deserialize(UnitDeserializer::new()).map(Some),
+            (found, _) => Ok(found),
+        }
+    }
+}
+
+/// Takes the seed only when there is something to read with it.
+struct Keep<'a, T>(&'a mut Option<T>);
+
+impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Keep<'_, T> {
+    type Value = T::Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T::Value, D::Error> {
+        match self.0.take() {
+            Some(seed) => seed.deserialize(deserializer),
+            None => Err(de::Error::custom("an item was read twice")),
+        }
+    }
+}
+
+/// Finds out what a type asks a deserializer for first; reads nothing.
+struct ShapeProbe;
+
+#[derive(Debug)]
+enum Shape {
+    Sequence,
+    Single,
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a type was probed")
+    }
+}
+
+impl std::error::Error for Shape {}
+
+impl de::Error for Shape {
+    fn custom<T: fmt::Display>(_: T) -> Self {
+        Self::Single
+    }
+}
+
+impl<'de> Deserializer<'de> for ShapeProbe {
+    type Error = Shape;
+
+    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Shape> {
+        Err(Shape::Single)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Shape> {
+        Err(Shape::Sequence)
+    }
+
+    fn deserialize_unit<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Shape> {
+        Err(Shape::Sequence)
+    }
+
+    forward_to_deserialize_any! {
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit_struct newtype_struct seq tuple_struct map
+        struct enum identifier ignored_any
+    }
+}
+
+/// Any JSON, read only to meet every placeholder.
+struct AnyJson;
+
+impl<'de> Deserialize<'de> for AnyJson {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyJson {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("anything")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
+        while items.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
+        while entries.next_entry::<IgnoredAny, Self>()?.is_some() {}
+        Ok(self)
+    }
+}

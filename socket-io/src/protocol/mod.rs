@@ -1,0 +1,51 @@
+//! The Socket.IO protocol, revision 5: packets, their encoding, and the arguments they carry.
+//!
+//! Pure: bytes in, bytes out. Nothing here reads a clock, waits, or knows a runtime.
+//!
+//! A packet is one text message of Engine.IO, `<type>[<attachments>-][<namespace>,][<ack id>][<json>]`, followed by one binary message for each
+//! attachment. The namespace `/` is left out. With the `4` that Engine.IO puts in front of a message:
+//!
+//! | bytes | meaning |
+//! |---|---|
+//! | `40`, `40{"token":"x"}`, `40/adm,`, `40/adm,{"t":1}` | connect |
+//! | `41`, `41/adm,` | disconnect |
+//! | `42["e",1]`, `42/adm,12["e"]` | event; event with the ack id 12 |
+//! | `4312["ok"]`, `43/adm,12[]` | acknowledgement |
+//! | `44/nope,{"message":"Invalid namespace"}` | connect error |
+//! | `451-["e",{"_placeholder":true,"num":0}]` and 1 binary | event with an attachment |
+//! | `461-7[{"_placeholder":true,"num":0}]` and 1 binary | acknowledgement with an attachment |
+//!
+//! In: [`Decoder`] turns messages into [`Packet`]s, whose arguments stay unparsed text ([`RawArgs`]) until somebody knows their type.
+//! Out: [`encode_event`] and its siblings write a packet into finished frames ([`Encoded`]); [`Outgoing`] serialises the arguments once when the
+//! same event is sent with different ids.
+//!
+//! Source: Socket.IO protocol, revision 5, "Packet encoding"; what it leaves open follows the reference's `socket.io-parser`.
+
+mod ack;
+mod args;
+mod binary;
+mod decode;
+mod encode;
+mod json_reader;
+mod json_writer;
+mod packet;
+mod raw_json;
+mod reason;
+mod value;
+
+#[cfg(test)]
+mod tests;
+
+pub use ack::{AckError, PendingAcks};
+pub use args::{ArgsError, RawArgs};
+pub use binary::Binary;
+pub use decode::{DecodeError, Decoder, DecoderLimits};
+pub use encode::{
+    EncodeError, Encoded, MAX_ATTACHMENTS, Outgoing, encode_ack, encode_connect,
+    encode_connect_error, encode_disconnect, encode_event, encode_packet,
+};
+pub use json_reader::MAX_DEPTH;
+pub use packet::{AckId, Event, Packet, is_reserved_event};
+pub use raw_json::RawJson;
+pub use reason::DisconnectReason;
+pub use value::{Number, Object, Value};
