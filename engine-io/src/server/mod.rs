@@ -25,7 +25,7 @@ pub use config::ServerConfig;
 pub use headers::{Cookie, Cors};
 pub use listen::{Listener, serve};
 pub use refusal::Refusal;
-pub use service::{EngineLayer, EngineService, NoService, ResponseBody};
+pub use service::{EngineLayer, EngineService, NoService, Respond, ResponseBody};
 
 use crate::connection::{Shared, now};
 use crate::handshake::Handshake;
@@ -101,11 +101,6 @@ impl Server {
         for shared in self.inner.registry.all() {
             shared.abort();
         }
-    }
-
-    /// Whether a request belongs to the server: its path begins with the configured one.
-    pub fn matches(&self, uri: &http::Uri) -> bool {
-        uri.path().starts_with(&self.inner.config.path)
     }
 
     /// Answers one request. For hosts that are neither tower nor hyper services; the others do this by themselves.

@@ -6,25 +6,58 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Server;
 
-/// Puts the engine in front of any tower service: requests under its path are the engine's, others pass.
-#[derive(Clone, Debug)]
-pub struct EngineLayer {
-    server: Server,
+/// Something that answers the requests under a path: the engine, or what is built on it.
+pub trait Respond: Clone + Send + Sync + 'static {
+    /// Whether a request is for this one; others pass.
+    fn matches(&self, uri: &Uri) -> bool;
+
+    /// Answers a request.
+    fn respond<B>(&self, request: Request<B>) -> impl Future<Output = Response<Bytes>> + Send
+    where
+        B: Body + Send + 'static,
+        B::Data: Send;
 }
 
-impl<S> Layer<S> for EngineLayer {
-    type Service = EngineService<S>;
+impl Respond for Server {
+    fn matches(&self, uri: &Uri) -> bool {
+        uri.path().starts_with(self.path())
+    }
+
+    async fn respond<B>(&self, request: Request<B>) -> Response<Bytes>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+    {
+        self.handle(request).await
+    }
+}
+
+/// Puts the engine in front of any tower service: requests under its path are the engine's, others pass.
+#[derive(Clone, Debug)]
+pub struct EngineLayer<R = Server> {
+    responder: R,
+}
+
+impl<R> EngineLayer<R> {
+    /// Puts `responder` in front.
+    pub fn new(responder: R) -> Self {
+        Self { responder }
+    }
+}
+
+impl<S, R: Respond> Layer<S> for EngineLayer<R> {
+    type Service = EngineService<S, R>;
 
     fn layer(&self, inner: S) -> Self::Service {
         EngineService {
-            server: self.server.clone(),
+            responder: self.responder.clone(),
             inner,
         }
     }
@@ -32,9 +65,19 @@ impl<S> Layer<S> for EngineLayer {
 
 /// The engine as a tower service, and (without an inner service) as a hyper service.
 #[derive(Clone, Debug)]
-pub struct EngineService<S = NoService> {
-    server: Server,
+pub struct EngineService<S = NoService, R = Server> {
+    responder: R,
     inner: S,
+}
+
+impl<R> EngineService<NoService, R> {
+    /// `responder` alone; other paths are answered with 404.
+    pub fn new(responder: R) -> Self {
+        Self {
+            responder,
+            inner: NoService(StatusCode::NOT_FOUND),
+        }
+    }
 }
 
 /// Answers every request with one status: what is behind a server that stands alone.
@@ -60,52 +103,49 @@ impl<B> Service<Request<B>> for NoService {
 impl Server {
     /// The engine in front of another service; `Router::layer` of axum takes it.
     pub fn layer(&self) -> EngineLayer {
-        EngineLayer {
-            server: self.clone(),
-        }
+        EngineLayer::new(self.clone())
     }
 
     /// The engine as a service of its own, for hyper and tower alike. Other paths are answered with 404.
     pub fn service(&self) -> EngineService {
-        EngineService {
-            server: self.clone(),
-            inner: NoService(StatusCode::NOT_FOUND),
-        }
+        EngineService::new(self.clone())
     }
 }
 
 type ResponseFuture<B, E> =
     Pin<Box<dyn Future<Output = Result<Response<ResponseBody<B>>, E>> + Send>>;
 
-impl<S, B, R> Service<Request<B>> for EngineService<S>
+impl<S, B, I, R> Service<Request<B>> for EngineService<S, R>
 where
-    S: Service<Request<B>, Response = Response<R>>,
+    R: Respond,
+    S: Service<Request<B>, Response = Response<I>>,
     S::Future: Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
 {
-    type Response = Response<ResponseBody<R>>;
+    type Response = Response<ResponseBody<I>>;
     type Error = S::Error;
-    type Future = ResponseFuture<R, S::Error>;
+    type Future = ResponseFuture<I, S::Error>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        if self.server.matches(request.uri()) {
-            let server = self.server.clone();
-            return Box::pin(
-                async move { Ok(server.handle(request).await.map(ResponseBody::from)) },
-            );
+        if self.responder.matches(request.uri()) {
+            let responder = self.responder.clone();
+            return Box::pin(async move {
+                Ok(responder.respond(request).await.map(ResponseBody::from))
+            });
         }
         let response = self.inner.call(request);
         Box::pin(async move { Ok(response.await?.map(ResponseBody::inner)) })
     }
 }
 
-impl<B> hyper::service::Service<Request<B>> for EngineService
+impl<B, R> hyper::service::Service<Request<B>> for EngineService<NoService, R>
 where
+    R: Respond,
     B: Body + Send + 'static,
     B::Data: Send,
 {

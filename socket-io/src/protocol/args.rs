@@ -7,20 +7,21 @@
 //! | `["e",{"_placeholder":true,"num":0}]` and 1 binary | the attachment |
 
 use std::fmt;
-use std::marker::PhantomData;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use engine_io::Text;
-use serde::de::value::UnitDeserializer;
-use serde::de::{
-    self, Deserialize, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
-};
-use serde::forward_to_deserialize_any;
+use serde::de::{Deserialize, Deserializer, IgnoredAny};
 use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use super::binary;
 use super::json_reader::{JsonReader, ReadError};
+
+mod any;
+mod visit;
+
+use any::AnyJson;
+use visit::{ArgsVisitor, Wanted, wanted_by};
 
 /// The name under which the writer recognises arguments that are text already.
 pub(super) const RAW_ARGS: &str = "$socket_io::private::RawArgs";
@@ -132,10 +133,7 @@ impl RawArgs {
     ///
     /// See [`ArgsError`].
     pub fn parse_data<'a, T: Deserialize<'a>>(&'a self) -> Result<T, ArgsError> {
-        match T::deserialize(ShapeProbe) {
-            Err(Shape::Sequence) => self.read(Wanted::All),
-            Err(Shape::Single) | Ok(_) => self.read(Wanted::First),
-        }
+        self.read(wanted_by::<T>())
     }
 
     /// Checks the syntax of the text, and its placeholders, without building anything. Cheap when that is known already.
@@ -162,11 +160,7 @@ impl RawArgs {
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, wanted: Wanted) -> Result<T, ArgsError> {
-        let visitor = || ArgsVisitor {
-            named: self.start > 1,
-            wanted,
-            target: PhantomData,
-        };
+        let visitor = || ArgsVisitor::new(self.start > 1, wanted);
         let text = &*self.text;
         let Some(attachments) = &self.attachments else {
             let mut fast = serde_json::Deserializer::from_str(text);
@@ -301,250 +295,5 @@ fn classify(error: ReadError, text: &str) -> ArgsError {
         ReadError::Mismatch(message) => ArgsError::Mismatch(message),
         // Well-formed after all, but not what an enum or a raw value asked for.
         ReadError::Syntax { .. } => ArgsError::Mismatch(error.to_string()),
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Wanted {
-    All,
-    First,
-}
-
-/// Walks the array of a packet: steps over the name, reads what is wanted, ignores the rest.
-struct ArgsVisitor<T> {
-    named: bool,
-    wanted: Wanted,
-    target: PhantomData<T>,
-}
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for ArgsVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array of arguments")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<T, A::Error> {
-        if self.named {
-            items.next_element::<IgnoredAny>()?;
-        }
-        let value = match self.wanted {
-            Wanted::All => T::deserialize(ArgsDeserializer(&mut items))?,
-            Wanted::First => match items.next_element()? {
-                Some(value) => value,
-                None => T::deserialize(UnitDeserializer::new())?,
-            },
-        };
-        while items.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(value)
-    }
-}
-
-/// Offers the arguments as a sequence.
-struct ArgsDeserializer<'a, A>(&'a mut A);
-
-impl<'de, A: SeqAccess<'de>> Deserializer<'de> for ArgsDeserializer<'_, A> {
-    type Error = A::Error;
-
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_seq(Padded {
-            items: self.0,
-            missing: 0,
-        })
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(
-        self,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        visitor.visit_seq(Padded {
-            items: self.0,
-            missing: length,
-        })
-    }
-
-    fn deserialize_tuple_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        length: usize,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        self.deserialize_tuple(length, visitor)
-    }
-
-    fn deserialize_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        fields: &'static [&'static str],
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        self.deserialize_tuple(fields.len(), visitor)
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_unit_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        visitor.visit_unit()
-    }
-
-    fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, A::Error> {
-        visitor.visit_some(self)
-    }
-
-    fn deserialize_newtype_struct<V: Visitor<'de>>(
-        self,
-        _: &'static str,
-        visitor: V,
-    ) -> Result<V::Value, A::Error> {
-        visitor.visit_newtype_struct(self)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf seq map enum identifier ignored_any
-    }
-}
-
-/// The arguments, followed by as many nulls as are missing.
-struct Padded<'a, A> {
-    items: &'a mut A,
-    missing: usize,
-}
-
-impl<'de, A: SeqAccess<'de>> SeqAccess<'de> for Padded<'_, A> {
-    type Error = A::Error;
-
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, A::Error> {
-        // A seed is used up by asking, so whether an item is there must be known before: see `Keep`.
-        let mut seed = Some(seed);
-        let found = self.items.next_element_seed(Keep(&mut seed))?;
-        let padded = self.missing > 0;
-        self.missing = self.missing.saturating_sub(1);
-        match (found, seed) {
-            (None, Some(seed)) if padded => seed.deserialize(UnitDeserializer::new()).map(Some),
-            (found, _) => Ok(found),
-        }
-    }
-}
-
-/// Takes the seed only when there is something to read with it.
-struct Keep<'a, T>(&'a mut Option<T>);
-
-impl<'de, T: DeserializeSeed<'de>> DeserializeSeed<'de> for Keep<'_, T> {
-    type Value = T::Value;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<T::Value, D::Error> {
-        match self.0.take() {
-            Some(seed) => seed.deserialize(deserializer),
-            None => Err(de::Error::custom("an item was read twice")),
-        }
-    }
-}
-
-/// Finds out what a type asks a deserializer for first; reads nothing.
-struct ShapeProbe;
-
-#[derive(Debug)]
-enum Shape {
-    Sequence,
-    Single,
-}
-
-impl fmt::Display for Shape {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a type was probed")
-    }
-}
-
-impl std::error::Error for Shape {}
-
-impl de::Error for Shape {
-    fn custom<T: fmt::Display>(_: T) -> Self {
-        Self::Single
-    }
-}
-
-impl<'de> Deserializer<'de> for ShapeProbe {
-    type Error = Shape;
-
-    fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Shape> {
-        Err(Shape::Single)
-    }
-
-    fn deserialize_tuple<V: Visitor<'de>>(self, _: usize, _: V) -> Result<V::Value, Shape> {
-        Err(Shape::Sequence)
-    }
-
-    fn deserialize_unit<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Shape> {
-        Err(Shape::Sequence)
-    }
-
-    forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit_struct newtype_struct seq tuple_struct map
-        struct enum identifier ignored_any
-    }
-}
-
-/// Any JSON, read only to meet every placeholder.
-struct AnyJson;
-
-impl<'de> Deserialize<'de> for AnyJson {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Self)
-    }
-}
-
-impl<'de> Visitor<'de> for AnyJson {
-    type Value = Self;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("anything")
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_bytes<E>(self, _: &[u8]) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_unit<E>(self) -> Result<Self, E> {
-        Ok(self)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Self, A::Error> {
-        while items.next_element::<Self>()?.is_some() {}
-        Ok(self)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Self, A::Error> {
-        while entries.next_entry::<IgnoredAny, Self>()?.is_some() {}
-        Ok(self)
     }
 }

@@ -26,8 +26,8 @@ use super::{AckId, Event, Packet, RawArgs, RawJson, is_reserved_event};
 /// What a peer may make us hold for one packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DecoderLimits {
-    attachments: usize,
-    attachment_bytes: usize,
+    pub(crate) attachments: usize,
+    pub(crate) attachment_bytes: usize,
 }
 
 impl Default for DecoderLimits {

@@ -16,13 +16,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use engine_io::{Frame, FrameBuilder, Text};
+use engine_io::{Frame, FrameBuilder};
 use serde::Serialize;
 
-use super::json_reader::JsonReader;
-use super::json_writer::{Attachments, Behind, write_args};
-use super::{AckId, Event, Packet, RawArgs, is_reserved_event};
+use super::attachments::Attachments;
+use super::json_writer::{Behind, write_args, write_string};
+use super::{AckId, Outgoing, Packet, is_reserved_event};
 
 /// How many attachments JavaScript clients accept; at one more they drop the connection with "parse error".
 ///
@@ -30,7 +29,7 @@ use super::{AckId, Event, Packet, RawArgs, is_reserved_event};
 pub const MAX_ATTACHMENTS: usize = 10;
 
 /// Room for a short packet, so that most are written without growing the buffer.
-const CAPACITY: usize = 128;
+pub(super) const CAPACITY: usize = 128;
 
 /// A finished packet: the frames to send, in their order. Clones share the frames.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +60,7 @@ impl Encoded {
     }
 }
 
-/// Encodes an event. A tuple or array is several arguments, `()` is none, [`RawArgs`] are passed on, everything else is one argument.
+/// Encodes an event. A tuple or array is several arguments, `()` is none, [`RawArgs`](super::RawArgs) are passed on, everything else is one argument.
 ///
 /// A `Vec` is one argument, an array of JSON. `serde_json::Value::Null` is `()` to serde; [`Value::Null`](super::Value::Null) is an argument.
 ///
@@ -81,7 +80,7 @@ pub fn encode_event<T: Serialize + ?Sized>(
     let mut attachments = Attachments::new(max_attachments);
     let output = draft.builder.buffer();
     output.push(b'[');
-    write_string(output, name)?;
+    write_string(output, name);
     write_args(output, &mut attachments, data, Behind::Name)?;
     output.push(b']');
     Ok(draft.finish(attachments.finish()?.into()))
@@ -168,118 +167,6 @@ pub fn encode_packet(
     .map(Some)
 }
 
-/// An event whose name and arguments are written already, for packets that differ in namespace or id only. Clones share the text.
-#[derive(Clone, Debug)]
-pub struct Outgoing {
-    name: Text,
-    numeric: bool,
-    /// The array of the packet.
-    json: Bytes,
-    /// Where the first argument starts.
-    start: usize,
-    attachments: Option<Arc<[Frame]>>,
-}
-
-impl Outgoing {
-    /// Writes an event; the data becomes arguments as in [`encode_event`].
-    ///
-    /// # Errors
-    ///
-    /// Those of [`encode_event`].
-    pub fn new<T: Serialize + ?Sized>(
-        name: &str,
-        data: &T,
-        max_attachments: usize,
-    ) -> Result<Self, EncodeError> {
-        Self::write(name.into(), false, data, max_attachments)
-    }
-
-    /// Takes over an event that was received; a name that was a number stays one.
-    ///
-    /// # Errors
-    ///
-    /// Those of [`encode_event`]; [`EncodeError::Data`] when the arguments are malformed, which had not been checked before.
-    pub fn from_event(event: &Event, max_attachments: usize) -> Result<Self, EncodeError> {
-        Self::write(
-            event.name.clone(),
-            event.numeric,
-            &event.args,
-            max_attachments,
-        )
-    }
-
-    fn write<T: Serialize + ?Sized>(
-        name: Text,
-        numeric: bool,
-        data: &T,
-        max_attachments: usize,
-    ) -> Result<Self, EncodeError> {
-        check_name(&name)?;
-        let mut attachments = Attachments::new(max_attachments);
-        let mut json = Vec::with_capacity(CAPACITY);
-        json.push(b'[');
-        if numeric && is_number(&name) {
-            json.extend_from_slice(name.as_bytes());
-        } else {
-            write_string(&mut json, &name)?;
-        }
-        let named = json.len();
-        write_args(&mut json, &mut attachments, data, Behind::Name)?;
-        let start = json.len().min(named + 1);
-        json.push(b']');
-        let attachments = attachments.finish()?;
-        Ok(Self {
-            name,
-            numeric,
-            json: json.into(),
-            start,
-            attachments: (!attachments.is_empty()).then(|| attachments.into()),
-        })
-    }
-
-    /// The frames for recipients in a namespace, with the id of the acknowledgement they shall send.
-    pub fn encode(&self, namespace: &str, ack: Option<AckId>) -> Encoded {
-        self.encode_with(namespace, ack, "")
-    }
-
-    /// The frames with one more string argument at the end, which is how connection state recovery numbers events.
-    pub fn encode_with_offset(&self, namespace: &str, offset: &str) -> Encoded {
-        let argument = format!(",{}", serde_json::Value::from(offset));
-        self.encode_with(namespace, None, &argument)
-    }
-
-    fn encode_with(&self, namespace: &str, ack: Option<AckId>, last: &str) -> Encoded {
-        let mut draft = Draft::new(b'2', namespace, ack, self.json.len() + last.len());
-        let output = draft.builder.buffer();
-        output.extend_from_slice(&self.json[..self.json.len() - 1]);
-        output.extend_from_slice(last.as_bytes());
-        output.push(b']');
-        draft.finish(FrameList(self.attachments.clone()))
-    }
-
-    /// The event as its recipients will see it.
-    pub fn event(&self) -> Event {
-        let text = Text::try_from(self.json.clone()).unwrap_or_default();
-        let mut args = if text.is_empty() {
-            RawArgs::empty()
-        } else {
-            RawArgs::unchecked(text, self.start)
-        };
-        let attachments = self.attachments.iter().flat_map(|frames| frames.iter());
-        args.attach(
-            attachments
-                .map(|frame| frame.websocket().slice_ref(frame.packet()))
-                .collect(),
-        );
-        args.mark_checked();
-        Event {
-            name: self.name.clone(),
-            numeric: self.numeric,
-            args,
-        }
-    }
-}
-
 /// Why data cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -321,14 +208,14 @@ impl serde::ser::Error for EncodeError {
 }
 
 /// A packet whose prefix is written, but for the number of attachments.
-struct Draft {
-    builder: FrameBuilder,
+pub(super) struct Draft {
+    pub(super) builder: FrameBuilder,
     /// Where the digit of the packet type stands.
     kind: usize,
 }
 
 /// Attachments on their way from a list that may be empty.
-struct FrameList(Option<Arc<[Frame]>>);
+pub(super) struct FrameList(pub(super) Option<Arc<[Frame]>>);
 
 impl From<Vec<Frame>> for FrameList {
     fn from(frames: Vec<Frame>) -> Self {
@@ -337,7 +224,7 @@ impl From<Vec<Frame>> for FrameList {
 }
 
 impl Draft {
-    fn new(kind: u8, namespace: &str, ack: Option<AckId>, capacity: usize) -> Self {
+    pub(super) fn new(kind: u8, namespace: &str, ack: Option<AckId>, capacity: usize) -> Self {
         let mut builder = Frame::text(b'4', capacity + namespace.len() + 24);
         let output = builder.buffer();
         let position = output.len();
@@ -355,7 +242,7 @@ impl Draft {
         }
     }
 
-    fn finish(mut self, FrameList(attachments): FrameList) -> Encoded {
+    pub(super) fn finish(mut self, FrameList(attachments): FrameList) -> Encoded {
         if let Some(frames) = &attachments {
             let output = self.builder.buffer();
             // From EVENT and ACK to BINARY_EVENT and BINARY_ACK.
@@ -391,16 +278,7 @@ fn encode_payload<T: Serialize + ?Sized>(
     Ok(draft.finish(Vec::new().into()))
 }
 
-fn write_string(output: &mut Vec<u8>, text: &str) -> Result<(), EncodeError> {
-    serde_json::to_writer(output, text).map_err(|error| EncodeError::Data(error.to_string()))
-}
-
-fn is_number(name: &str) -> bool {
-    let mut reader = JsonReader::new(name, &[]);
-    reader.number().is_ok_and(|number| number == name)
-}
-
-fn check_name(name: &str) -> Result<(), EncodeError> {
+pub(super) fn check_name(name: &str) -> Result<(), EncodeError> {
     if is_reserved_event(name) {
         return Err(EncodeError::ReservedEvent { name: name.into() });
     }

@@ -8,57 +8,22 @@
 //! | `Some(f64::NAN)` | `null` |
 //! | `Binary(…)` | `{"_placeholder":true,"num":0}`, and the data as an attachment |
 
-use bytes::Bytes;
-use engine_io::Frame;
-use serde::ser::{self, Serialize, Serializer};
+use serde::ser::{Serialize, Serializer};
 
 use super::args::{RAW_ARGS, RawArgs};
+use super::attachments::Attachments;
 use super::encode::EncodeError;
 use super::raw_json::RAW_VALUE;
 use super::value::Value;
 
+mod items;
+mod string;
+
+use items::Items;
+pub(super) use string::write_string;
+
 /// As serde_json calls a number of any length, which some programs make all its numbers be.
-const RAW_NUMBER: &str = "$serde_json::private::Number";
-
-/// The attachments of a packet that is being written.
-#[derive(Debug)]
-pub(super) struct Attachments {
-    frames: Vec<Frame>,
-    count: usize,
-    limit: usize,
-}
-
-impl Attachments {
-    /// None yet, and at most `limit`.
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            frames: Vec::new(),
-            count: 0,
-            limit,
-        }
-    }
-
-    /// Keeps the data, unless there is too much already, and hands out its number.
-    fn push(&mut self, data: &[u8]) -> usize {
-        let number = self.count;
-        self.count += 1;
-        if self.count <= self.limit {
-            self.frames.push(Frame::binary(data));
-        }
-        number
-    }
-
-    /// The frames that follow the packet.
-    pub(super) fn finish(self) -> Result<Vec<Frame>, EncodeError> {
-        if self.count > self.limit {
-            return Err(EncodeError::TooManyAttachments {
-                count: self.count,
-                limit: self.limit,
-            });
-        }
-        Ok(self.frames)
-    }
-}
+pub(super) const RAW_NUMBER: &str = "$serde_json::private::Number";
 
 /// Appends `data` as arguments, each behind a comma if `behind` is set.
 pub(super) fn write_args<T: Serialize + ?Sized>(
@@ -155,11 +120,11 @@ impl<'a> JsonWriter<'a> {
         variant: &str,
         bracket: &str,
         close: &'static str,
-    ) -> Result<Items<'b, 'a>, EncodeError> {
+    ) -> Items<'b, 'a> {
         self.output.push(b'{');
-        self.plain(variant)?;
+        write_string(self.output, variant);
         self.output.push(b':');
-        Ok(self.open(bracket, close))
+        self.open(bracket, close)
     }
 
     /// Arguments that are text already, as arguments or, in brackets, as one value.
@@ -169,19 +134,14 @@ impl<'a> JsonWriter<'a> {
         }
         self.output.push(b'[');
         let start = self.output.len();
-        let before = self.attachments.count;
+        let before = self.attachments.count();
         self.raw(value)?;
-        let added = self.attachments.count > before;
-        if added && before > 0 && self.attachments.count <= self.attachments.limit {
+        if before > 0 && self.attachments.count() > before {
             // Their placeholders count from 0 and have to be written anew.
-            let frames = self.attachments.frames.split_off(before);
-            self.attachments.count = before;
+            let data = self.attachments.take_from(before)?;
             let text = self.output.split_off(start);
             let text = String::from_utf8_lossy(&text);
-            let data = frames
-                .iter()
-                .map(|frame| Bytes::copy_from_slice(frame.packet()));
-            let values = RawArgs::new(&format!("[{text}]"), data.collect())
+            let values = RawArgs::new(&format!("[{text}]"), data)
                 .and_then(|args| args.parse::<Vec<Value>>())
                 .map_err(|error| EncodeError::Data(error.to_string()))?;
             for (index, value) in values.iter().enumerate() {
@@ -248,9 +208,10 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
     fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
         if self.form == Form::Raw {
             self.output.extend_from_slice(value.as_bytes());
-            return Ok(());
+        } else {
+            write_string(self.output, value);
         }
-        self.plain(value)
+        Ok(())
     }
 
     fn serialize_bytes(self, data: &[u8]) -> Result<(), EncodeError> {
@@ -292,7 +253,7 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
         _: u32,
         variant: &'static str,
     ) -> Result<(), EncodeError> {
-        self.plain(variant)
+        self.serialize_str(variant)
     }
 
     fn serialize_newtype_struct<T: Serialize + ?Sized>(
@@ -313,7 +274,7 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
         variant: &'static str,
         value: &T,
     ) -> Result<(), EncodeError> {
-        let items = self.open_variant(variant, "", "}")?;
+        let items = self.open_variant(variant, "", "}");
         items.writer.value(value)?;
         items.end()
     }
@@ -345,7 +306,7 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Items<'b, 'a>, EncodeError> {
-        self.open_variant(variant, "[", "]}")
+        Ok(self.open_variant(variant, "[", "]}"))
     }
 
     fn serialize_map(self, _: Option<usize>) -> Result<Items<'b, 'a>, EncodeError> {
@@ -366,127 +327,6 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
         variant: &'static str,
         _: usize,
     ) -> Result<Items<'b, 'a>, EncodeError> {
-        self.open_variant(variant, "{", "}}")
-    }
-}
-
-/// The inside of an array or object.
-struct Items<'b, 'a> {
-    writer: &'b mut JsonWriter<'a>,
-    first: bool,
-    raw: bool,
-    close: &'static str,
-}
-
-impl Items<'_, '_> {
-    fn comma(&mut self) {
-        if !std::mem::take(&mut self.first) {
-            self.writer.output.push(b',');
-        }
-    }
-
-    fn item<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        if self.raw {
-            return self.writer.raw(value);
-        }
-        self.comma();
-        self.writer.value(value)
-    }
-
-    fn key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.comma();
-        let start = self.writer.output.len();
-        self.writer.value(key)?;
-        match self.writer.output.get(start) {
-            Some(b'"') => {}
-            Some(b'-' | b'0'..=b'9' | b't' | b'f') => {
-                self.writer.output.insert(start, b'"');
-                self.writer.output.push(b'"');
-            }
-            _ => return Err(EncodeError::Data("key must be a string".into())),
-        }
-        Ok(())
-    }
-
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), EncodeError> {
-        if self.raw {
-            return self.writer.raw(value);
-        }
-        self.key(name)?;
-        self.writer.output.push(b':');
-        self.writer.value(value)
-    }
-
-    fn end(self) -> Result<(), EncodeError> {
-        self.writer.output.extend_from_slice(self.close.as_bytes());
-        Ok(())
-    }
-}
-
-macro_rules! sequences {
-    ($($trait:ident: $method:ident,)*) => {$(
-        impl ser::$trait for Items<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-                self.item(value)
-            }
-
-            fn end(self) -> Result<(), EncodeError> {
-                Items::end(self)
-            }
-        }
-    )*};
-}
-
-sequences! {
-    SerializeSeq: serialize_element,
-    SerializeTuple: serialize_element,
-    SerializeTupleStruct: serialize_field,
-    SerializeTupleVariant: serialize_field,
-}
-
-macro_rules! structs {
-    ($($trait:ident,)*) => {$(
-        impl ser::$trait for Items<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), EncodeError> {
-                self.field(name, value)
-            }
-
-            fn end(self) -> Result<(), EncodeError> {
-                Items::end(self)
-            }
-        }
-    )*};
-}
-
-structs! {
-    SerializeStruct,
-    SerializeStructVariant,
-}
-
-impl ser::SerializeMap for Items<'_, '_> {
-    type Ok = ();
-    type Error = EncodeError;
-
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), EncodeError> {
-        self.key(key)
-    }
-
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-        self.writer.output.push(b':');
-        self.writer.value(value)
-    }
-
-    fn end(self) -> Result<(), EncodeError> {
-        Items::end(self)
+        Ok(self.open_variant(variant, "{", "}}"))
     }
 }

@@ -23,11 +23,13 @@
 
 mod ack;
 mod args;
+mod attachments;
 mod binary;
 mod decode;
 mod encode;
 mod json_reader;
 mod json_writer;
+mod outgoing;
 mod packet;
 mod raw_json;
 mod reason;
@@ -41,11 +43,12 @@ pub use args::{ArgsError, RawArgs};
 pub use binary::Binary;
 pub use decode::{DecodeError, Decoder, DecoderLimits};
 pub use encode::{
-    EncodeError, Encoded, MAX_ATTACHMENTS, Outgoing, encode_ack, encode_connect,
-    encode_connect_error, encode_disconnect, encode_event, encode_packet,
+    EncodeError, Encoded, MAX_ATTACHMENTS, encode_ack, encode_connect, encode_connect_error,
+    encode_disconnect, encode_event, encode_packet,
 };
 pub use json_reader::MAX_DEPTH;
+pub use outgoing::Outgoing;
 pub use packet::{AckId, Event, Packet, is_reserved_event};
 pub use raw_json::RawJson;
-pub use reason::DisconnectReason;
+pub use reason::{DisconnectReason, UnknownReason};
 pub use value::{Number, Object, Value};

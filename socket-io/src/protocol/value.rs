@@ -7,6 +7,7 @@ use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor}
 use serde::ser::{Serialize, Serializer};
 
 use super::binary;
+use super::json_writer::RAW_NUMBER;
 
 mod number;
 mod object;
@@ -203,6 +204,12 @@ impl<'de> Visitor<'de> for ValueVisitor {
         let mut object = Vec::<(String, Value)>::new();
         while let Some(entry) = entries.next_entry()? {
             object.push(entry);
+        }
+        if let [(key, Value::String(digits))] = &object[..] {
+            // How serde_json hands out numbers if another part of the program wants them in full length.
+            if key == RAW_NUMBER {
+                return Ok(Number::from_digits(digits).into());
+            }
         }
         Ok(Value::Object(object.into_iter().collect()))
     }

@@ -319,7 +319,7 @@ fn every_kind_of_type_can_hold_an_attachment() {
     assert_eq!(binary("null").parse_first(), Ok(Newtype(None)));
     assert_eq!(
         binary(P1).parse_first(),
-        Ok(Bytes::from_static(&[4]).to_vec()).map(serde_bytes::ByteBuf::from)
+        Ok(serde_bytes::ByteBuf::from([4]))
     );
 }
 
@@ -340,7 +340,7 @@ fn a_binary_packet_reads_like_a_plain_one() {
         assert_eq!(one, other, "{json}");
     }
     let keys: HashMap<i32, bool> = binary(r#"{"1":true,"-2":false}"#).parse_first().unwrap();
-    assert_eq!(keys[&-2], false);
+    assert!(!keys[&-2]);
     let keys: HashMap<bool, u8> = binary(r#"{"true":1}"#).parse_first().unwrap();
     assert_eq!(keys[&true], 1);
     let text: (char, String) = binary(r#""é","a""#).parse().unwrap();

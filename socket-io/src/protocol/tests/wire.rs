@@ -221,7 +221,7 @@ fn arguments_share_the_buffer_of_the_message() {
     let range = message.as_bytes().as_ptr_range();
     let Ok(Some(Packet::Event {
         namespace, event, ..
-    })) = Decoder::default().handle(Message::Text(message.clone()))
+    })) = Decoder::default().handle(Message::Text(message))
     else {
         panic!("an event should be decoded");
     };

@@ -18,6 +18,17 @@ enum Repr {
 }
 
 impl Number {
+    /// Reads what JSON calls a number; what is none becomes NaN.
+    pub(super) fn from_digits(digits: &str) -> Self {
+        if let Ok(number) = digits.parse::<u64>() {
+            return number.into();
+        }
+        match digits.parse::<i64>() {
+            Ok(number) if number != 0 => number.into(),
+            _ => digits.parse().unwrap_or(f64::NAN).into(),
+        }
+    }
+
     /// The number, if it is an integer that fits.
     pub fn as_i64(self) -> Option<i64> {
         match self.0 {
@@ -80,12 +91,10 @@ impl From<f64> for Number {
 
 impl From<serde_json::Number> for Number {
     fn from(number: serde_json::Number) -> Self {
-        if let Some(number) = number.as_u64() {
-            number.into()
-        } else if let Some(number) = number.as_i64() {
-            number.into()
-        } else {
-            number.as_f64().unwrap_or(f64::NAN).into()
+        match (number.as_u64(), number.as_i64()) {
+            (Some(number), _) => number.into(),
+            (None, Some(number)) => number.into(),
+            (None, None) => number.as_f64().unwrap_or(f64::NAN).into(),
         }
     }
 }

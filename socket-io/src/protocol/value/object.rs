@@ -55,6 +55,9 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Object {
         let mut entries: Vec<(String, Value)> = entries
             .map(|(key, value)| (key.into(), value.into()))
             .collect();
+        if entries.len() <= FEW && !repeats(&entries) {
+            return Self(entries);
+        }
         // Sorting keeps a peer from making many keys expensive.
         let mut order: Vec<usize> = (0..entries.len()).collect();
         order.sort_by(|&one, &other| entries[one].0.cmp(&entries[other].0));
@@ -71,6 +74,14 @@ impl<K: Into<String>, V: Into<Value>> FromIterator<(K, V)> for Object {
         entries.retain(|_| !repeated.next().unwrap_or_default());
         Self(entries)
     }
+}
+
+/// Up to here, comparing every key with every other is cheaper than sorting.
+const FEW: usize = 12;
+
+fn repeats(entries: &[(String, Value)]) -> bool {
+    let mut keys = entries.iter().map(|(key, _)| key).enumerate();
+    keys.any(|(index, key)| entries[..index].iter().any(|(other, _)| other == key))
 }
 
 impl IntoIterator for Object {
