@@ -44,8 +44,8 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The tasks that have something to do after the session changed.
-    fn woken(&mut self) -> [Option<Waker>; 3] {
+    /// The tasks that have something to do after the session changed; `sooner` says that its next deadline is nearer than it was.
+    fn woken(&mut self, sooner: bool) -> [Option<Waker>; 3] {
         let closed = self.is_closed();
         let get = if self.session.has_payload() {
             self.get.take()
@@ -57,7 +57,8 @@ impl State {
         } else {
             None
         };
-        let drive = self.has_input()
+        let drive = sooner
+            || self.has_input()
             || self.candidate.is_some()
             || self.session.state() != ReadyState::Open
             || self.session.transport() != Transport::Polling && self.session.buffered() > 0;
@@ -117,8 +118,14 @@ impl Shared {
     /// Changes the state and then wakes, without the lock, whoever has something to do.
     pub(crate) fn update<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
+        let deadline = state.session.poll_timeout();
         let value = change(&mut state);
-        let wakers = state.woken();
+        let sooner = match (state.session.poll_timeout(), deadline) {
+            (Some(new), Some(old)) => new < old,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let wakers = state.woken(sooner);
         drop(state);
         wakers.into_iter().flatten().for_each(Waker::wake);
         value

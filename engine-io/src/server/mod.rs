@@ -202,15 +202,11 @@ impl Server {
         let mut response = match transport {
             Transport::Polling => {
                 let shared = self.open(sid.clone(), SessionRequest::new(parts), transport);
-                let handshake = shared.lock().session.handle_get();
-                debug_assert_eq!(handshake, Ok(()), "a new session has no GET");
-                self.deliver(Socket::new(
-                    shared.clone(),
-                    self.inner.registry.clone(),
-                    None,
-                ))
-                .await?;
-                polling::poll_parked(&shared).await
+                // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
+                let response = polling::first_answer(&shared);
+                let socket = Socket::new(shared, self.inner.registry.clone(), None);
+                self.deliver(socket).await?;
+                response
             }
             Transport::WebSocket => {
                 let response = websocket::accept(parts);

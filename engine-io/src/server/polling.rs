@@ -15,6 +15,7 @@ use super::config::ServerConfig;
 use super::jsonp;
 use super::refusal::{answer, bare};
 use crate::connection::{Shared, now};
+use crate::frame::Frame;
 use crate::packet::Packet;
 use crate::payload::{decode_payload, encode_payload};
 use crate::session::CloseReason;
@@ -34,8 +35,26 @@ pub(crate) async fn poll(shared: &Arc<Shared>) -> Response<Bytes> {
     }
 }
 
-/// Answers the GET that the session knows of already.
-pub(crate) async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {
+/// The answer to the GET that opened the session.
+pub(crate) fn first_answer(shared: &Shared) -> Response<Bytes> {
+    let mut state = shared.lock();
+    let session = &mut state.session;
+    let batch = session
+        .handle_get()
+        .ok()
+        .and_then(|()| session.poll_payload(usize::MAX));
+    payload_answer(&batch.unwrap_or_default())
+}
+
+fn payload_answer(batch: &[Frame]) -> Response<Bytes> {
+    answer(
+        StatusCode::OK,
+        "text/plain; charset=UTF-8",
+        encode_payload(batch),
+    )
+}
+
+async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {
     /// A dropped future is a client that went away.
     struct Parked<'a>(Option<&'a Shared>);
 
@@ -59,11 +78,7 @@ pub(crate) async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {
     })
     .await;
     parked.0 = None;
-    answer(
-        StatusCode::OK,
-        "text/plain; charset=UTF-8",
-        encode_payload(&batch),
-    )
+    payload_answer(&batch)
 }
 
 /// Takes the packets of a POST. Answered when the session's owner has taken them, which is how a busy owner slows the client down.

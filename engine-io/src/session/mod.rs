@@ -431,7 +431,7 @@ impl Session {
             ReadyState::Open | ReadyState::Closing if self.outbox.has_frames() => {
                 Some(self.outbox.take_batch(limit))
             }
-            ReadyState::Closing if !self.polling.goodbye => {
+            ReadyState::Closing => {
                 self.polling.goodbye = true;
                 Some(vec![Packet::Close.to_frame()])
             }

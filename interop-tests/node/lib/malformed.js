@@ -1,7 +1,7 @@
 // What the suites of malformed input share: the healthy clients beside each row, and the outcomes.
 //
-// A row says what the project does in `expect`; where the reference does something else on purpose
-// of the project, `reference` says what.
+// A row says in `expect` what the project does. Where the project mends what the reference does,
+// `reference` says what that is.
 
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';

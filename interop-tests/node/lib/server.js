@@ -4,6 +4,7 @@
 
 import { spawn } from 'node:child_process';
 import { connect, createServer } from 'node:net';
+import { resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pause, within } from './deadline.js';
 
@@ -117,7 +118,8 @@ class ServerProcess {
 function command() {
   const program = process.env.INTEROP_SERVER;
   if (!program) throw new Error('INTEROP_SERVER is not set: the path of a server program, or "reference"');
-  if (!isReference) return [program];
+  // npm runs its scripts in the folder of the package; a relative path is meant from where npm was called.
+  if (!isReference) return [resolvePath(process.env.INIT_CWD ?? process.cwd(), program)];
   return [process.execPath, fileURLToPath(new URL('reference-server.js', import.meta.url))];
 }
 

@@ -42,7 +42,9 @@ impl Pair {
             Event::GetAnswer(body) => {
                 self.hear(CLIENT);
                 let refused = body.is_none();
-                self.deliver_body(CLIENT, body.unwrap_or(Bytes::from_static(b"6")));
+                if let Some(body) = body {
+                    self.deliver_body(CLIENT, body);
+                }
                 self.session(CLIENT).handle_get_done();
                 if refused {
                     self.fail_request();
@@ -77,6 +79,12 @@ impl Pair {
             Event::Write(link, side) => self.write(link, side),
             Event::Chunk(link, side, packets) => self.receive(link, side, packets),
             Event::Lost(link, side) => self.lose(link, side),
+            Event::GetLost => {
+                let server = self.session(SERVER);
+                if server.polling.get {
+                    server.handle_get_done();
+                }
+            }
         }
     }
 
@@ -113,7 +121,7 @@ impl Pair {
             if end.candidate == Some(link) {
                 end.session.handle_candidate_packet(now, &packet);
                 end.promote();
-            } else {
+            } else if end.link == Some(link) {
                 self.deliver(side, Transport::WebSocket, packet);
             }
         }

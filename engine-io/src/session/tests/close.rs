@@ -95,6 +95,15 @@ fn a_peer_that_does_not_take_the_rest_is_given_thirty_seconds() {
 }
 
 #[test]
+fn a_late_report_of_written_bytes_does_not_end_a_closing_session_on_polling() {
+    for session in &mut both(Transport::Polling) {
+        session.close(at(0));
+        session.handle_written(10);
+        assert_eq!(session.state(), ReadyState::Closing);
+    }
+}
+
+#[test]
 fn closing_twice_does_not_prolong_the_end() {
     let mut session = server(Transport::Polling);
     session.close(at(1_000));

@@ -218,4 +218,15 @@ fn times_beyond_the_clock_are_cut() {
     receive(&mut session, 0, &open);
     assert_eq!(session.state(), ReadyState::Open);
     assert!(session.poll_timeout() > Some(at(1_000_000_000)));
+
+    let config = SessionConfig {
+        ping_interval: Duration::MAX,
+        upgrade_timeout: Duration::MAX,
+        close_timeout: Duration::MAX,
+        ..SessionConfig::default()
+    };
+    let mut session = Session::server(at(0), &config, Transport::Polling, &handshake());
+    assert!(session.handle_candidate(at(1)));
+    session.close(at(2));
+    assert!(session.poll_timeout() > Some(at(1_000_000_000)));
 }

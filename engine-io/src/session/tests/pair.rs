@@ -27,6 +27,8 @@ pub(super) enum Event {
     /// A chunk with the last bytes of these packets.
     Chunk(usize, Side, Vec<Packet>),
     Lost(usize, Side),
+    /// The connection of the parked GET is gone.
+    GetLost,
 }
 
 pub(super) struct Pair {
@@ -36,6 +38,8 @@ pub(super) struct Pair {
     pub(super) net: Net,
     queue: BTreeMap<(u64, u64), Event>,
     scheduled: u64,
+    /// Whether requests have failed.
+    pub(super) polling_lost: bool,
     /// What was sent: time, side and text.
     pub(super) wire: Vec<String>,
 }
@@ -67,6 +71,7 @@ impl Pair {
             net,
             queue: BTreeMap::new(),
             scheduled: 0,
+            polling_lost: false,
             wire: Vec::new(),
         };
         if transport == Transport::WebSocket {
@@ -122,6 +127,17 @@ impl Pair {
         self.links[link].faulty = true;
         for side in [SERVER, CLIENT] {
             self.later(Event::Lost(link, side));
+        }
+    }
+
+    /// The requests of a client on polling fail.
+    pub(super) fn cut_polling(&mut self) {
+        let client = self.session(CLIENT);
+        if client.transport() == Transport::Polling {
+            client.handle_transport_closed(CloseReason::TransportError);
+            self.polling_lost = true;
+            self.later(Event::GetLost);
+            self.drain(CLIENT);
         }
     }
 
@@ -247,21 +263,22 @@ impl Pair {
             self.log(side, "GET");
             self.later(Event::Get);
         }
-        let limit = if side == SERVER {
-            MAX
-        } else {
-            self.net.max_payload
+        let limit = match side {
+            Side::Server => MAX,
+            Side::Client => self.net.max_payload,
         };
-        while let Some(batch) = self.session(side).poll_payload(limit) {
+        if let Some(batch) = self.session(side).poll_payload(limit) {
+            let more = self.session(side).poll_payload(limit);
+            assert_eq!(more, None, "one request at a time");
             let body = encode_payload(&batch);
+            assert!(body.len() <= limit || batch.len() == 1, "too long a body");
             let text = String::from_utf8_lossy(&body).replace('\x1e', "|");
-            if side == SERVER {
-                self.log(side, &format!("200 {text}"));
-                self.later(Event::GetAnswer(Some(body)));
-            } else {
-                self.log(side, &format!("POST {text}"));
-                self.later(Event::Post(body));
-            }
+            let (verb, event) = match side {
+                Side::Server => ("200", Event::GetAnswer(Some(body))),
+                Side::Client => ("POST", Event::Post(body)),
+            };
+            self.log(side, &format!("{verb} {text}"));
+            self.later(event);
         }
     }
 

@@ -77,10 +77,7 @@ impl Run {
             80..94 => {
                 self.pair.dial();
             }
-            94..98 => {
-                let broken = self.random.chance(50);
-                self.damage(broken);
-            }
+            94..98 => self.damage(),
             _ if self.random.chance(30) => {
                 if !matches!(self.pair.session(side).state(), ReadyState::Closed(_)) {
                     self.closed_by[side as usize] = true;
@@ -91,22 +88,25 @@ impl Run {
         }
     }
 
-    /// The newest link breaks or falls silent.
-    fn damage(&mut self, broken: bool) {
-        if let Some(newest) = self.pair.links.len().checked_sub(1) {
-            self.pair.links[newest].faulty = true;
-            if broken {
-                self.pair.cut(newest);
-            }
+    /// The newest link breaks or falls silent, or requests fail.
+    fn damage(&mut self) {
+        let Some(newest) = self.pair.links.len().checked_sub(1) else {
+            return;
+        };
+        match self.random.below(9) {
+            0..4 => self.pair.cut(newest),
+            4..8 => self.pair.links[newest].faulty = true,
+            _ => self.pair.cut_polling(),
         }
     }
 
-    /// Whether the network gave the sides a reason to lose each other: a client that has moved to a link which is damaged, or which the server gave
-    /// up before it heard of the move.
+    /// Whether the network gave the sides a reason to lose each other: requests that failed, or a client that has moved to a link which is damaged or
+    /// which the server gave up before it heard of the move.
     fn is_broken(&mut self) -> bool {
         let server = self.pair.end(SERVER).link;
         let client = self.pair.end(CLIENT).link;
-        client.is_some_and(|link| self.pair.links[link].faulty || server != client)
+        let lost = client.is_some_and(|link| self.pair.links[link].faulty || server != client);
+        lost || self.pair.polling_lost
     }
 
     /// When everything has come to rest.
@@ -151,7 +151,7 @@ impl Run {
 fn every_message_arrives_once_and_in_order() {
     let mut tally = Tally::default();
     for seed in 0..SEEDS {
-        let on_failure = OnFailure(seed);
+        let _on_failure = OnFailure(seed);
         let mut run = Run::new(seed);
         for _ in 0..40 + run.random.below(60) {
             let pause = run.random.below(60);
@@ -160,14 +160,13 @@ fn every_message_arrives_once_and_in_order() {
         }
         run.pair.run_until(run.pair.now + 60_000);
         run.check(&mut tally);
-        drop(on_failure);
     }
-    eprintln!("{tally:?}");
     assert!(tally.messages > 50_000, "{tally:?}");
     assert!(tally.open_at_the_end > 500, "{tally:?}");
     assert!(tally.upgraded > 500, "{tally:?}");
     assert!(tally.failed_upgrades > 500, "{tally:?}");
     assert!(tally.closed_by_a_side > 100, "{tally:?}");
+    assert!(tally.complete_closes > 100, "{tally:?}");
     assert!(tally.broken > 100, "{tally:?}");
     assert!(tally.full > 100, "{tally:?}");
 }

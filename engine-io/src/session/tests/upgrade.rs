@@ -307,6 +307,22 @@ fn a_closing_server_flushes_to_the_new_transport() {
 }
 
 #[test]
+fn a_closing_client_with_an_empty_outbox_ends_at_the_switch() {
+    let mut session = probing_client();
+    session.handle_get().unwrap();
+    receive_on_candidate(&mut session, 1, "3probe");
+    session.close(at(1));
+    assert_eq!(session.state(), ReadyState::Closing);
+    session.handle_get_done();
+    assert_eq!(
+        candidate_packet(&mut session),
+        Some("5".into()),
+        "still said"
+    );
+    check_closed(&mut session, CloseReason::ForcedClose);
+}
+
+#[test]
 fn a_closing_server_with_an_empty_outbox_ends_at_the_switch() {
     let mut session = probed_server();
     session.close(at(1));
