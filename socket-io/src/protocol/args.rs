@@ -18,7 +18,10 @@ use super::binary;
 use super::json_reader::{JsonReader, ReadError};
 
 mod any;
+mod list;
 mod visit;
+
+pub use list::Args;
 
 use any::AnyJson;
 use visit::{ArgsVisitor, Wanted, wanted_by};

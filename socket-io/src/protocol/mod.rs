@@ -39,7 +39,7 @@ mod value;
 mod tests;
 
 pub use ack::{AckError, PendingAcks};
-pub use args::{ArgsError, RawArgs};
+pub use args::{Args, ArgsError, RawArgs};
 pub use binary::Binary;
 pub use decode::{DecodeError, Decoder, DecoderLimits};
 pub use encode::{

@@ -1,9 +1,12 @@
 //! A server for test suites that other people wrote: `MODE=<mode> PORT=<n> contract_server`.
 
+mod contract;
 mod engine;
+mod sockets;
 
 use std::error::Error;
 
+use socket_io::SocketIo;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -24,7 +27,24 @@ async fn main() -> Result<(), Box<dyn Error>> {
             let listener = TcpListener::bind(address).await?;
             engine_io::serve(listener, engine::client(), stop).await;
         }
+        "contract" => serve(&contract::server(), address, stop).await?,
+        "sio-protocol" => serve(&sockets::protocol(), address, stop).await?,
+        "sio-client" => serve(&sockets::client(), address, stop).await?,
         other => return Err(format!("unknown MODE {other:?}").into()),
     }
     Ok(())
+}
+
+async fn serve(
+    io: &SocketIo,
+    address: (&str, u16),
+    stop: impl Future<Output = ()>,
+) -> std::io::Result<()> {
+    tokio::select! {
+        served = io.listen(address) => served,
+        () = stop => {
+            io.close();
+            Ok(())
+        }
+    }
 }

@@ -1,0 +1,278 @@
+//! Mode `contract`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use socket_io::{
+    AckError, Args, Auth, Binary, Data, DisconnectReason, Handshake, Namespace, RawArgs, Refusal,
+    Socket, SocketIo, State, Value,
+};
+
+/// With what reason each socket left, by namespace and id.
+#[derive(Default)]
+struct Reasons(Mutex<HashMap<(String, String), &'static str>>);
+
+/// What `seq-in` has seen.
+#[derive(Default)]
+struct Sequence(Mutex<(u64, bool)>);
+
+pub(crate) fn server() -> SocketIo {
+    let io = SocketIo::builder()
+        .ping_interval(Duration::from_millis(1000))
+        .ping_timeout(Duration::from_millis(4000))
+        .connect_timeout(Duration::from_millis(2000))
+        .engine(|engine| engine.upgrade_timeout(Duration::from_millis(2000)))
+        .state(Reasons::default())
+        .build();
+    serve(io.of("/"));
+    serve(io.of("/chat"));
+    serve(io.of_matching(is_dynamic));
+    serve(io.of("/auth").middleware(authenticate));
+    io.of("/deny").middleware(deny);
+    io
+}
+
+/// `/dyn-` and digits.
+fn is_dynamic(name: &str) -> bool {
+    name.strip_prefix("/dyn-").is_some_and(|digits| {
+        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
+    })
+}
+
+async fn authenticate(Auth(auth): Auth<Value>, handshake: Handshake) -> Result<(), Refusal> {
+    let token = auth.get("token").and_then(Value::as_str).map(str::to_owned);
+    if token.or_else(|| handshake.query("token")).as_deref() == Some("secret") {
+        return Ok(());
+    }
+    Err(Refusal::new("unauthorized").with_data(&json!({"code": 401}))?)
+}
+
+async fn deny() -> Result<(), Refusal> {
+    let data = json!({"code": 4031, "reason": "nope", "list": [1, 2]});
+    Err(Refusal::new("denied").with_data(&data)?)
+}
+
+/// Which sockets `emit-to` means, and what they get.
+#[derive(Deserialize)]
+struct EmitTo {
+    scope: String,
+    #[serde(default)]
+    rooms: Vec<String>,
+    #[serde(default)]
+    except: Vec<String>,
+    ev: String,
+    #[serde(default)]
+    args: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Responses {
+    err: bool,
+    responses: Vec<Value>,
+}
+
+fn serve(namespace: Namespace) {
+    messages(rooms(sequences(facts(namespace))))
+        .on_connect(async |socket: Socket| {
+            socket.insert_data(Sequence(Mutex::new((0, true))));
+            let welcome = json!({
+                "nsp": socket.namespace().name().as_str(),
+                "sid": socket.id(),
+                "transport": socket.transport().as_str(),
+                "eio": 4,
+            });
+            socket.emit("welcome", &welcome).map_err(Refusal::from)
+        })
+        .on_disconnect(
+            async |socket: Socket, reason: DisconnectReason, State(reasons): State<Reasons>| {
+                let key = (
+                    socket.namespace().name().to_string(),
+                    socket.id().to_string(),
+                );
+                let mut reasons = reasons.0.lock().unwrap_or_else(PoisonError::into_inner);
+                reasons.insert(key, reason.as_str());
+            },
+        );
+}
+
+fn messages(namespace: Namespace) -> Namespace {
+    namespace
+        .on("echo", async |socket: Socket, args: RawArgs| {
+            socket.emit("echo-back", &args).map_err(Refusal::from)
+        })
+        .on("echo-ack", async |args: RawArgs| args)
+        .on(
+            "emit-back",
+            async |socket: Socket, Data(Args(args)): Data<Args<Value>>| {
+                let Some((name, rest)) = args.split_first() else {
+                    return Err(Refusal::new("no event named"));
+                };
+                let name = name.as_str().unwrap_or_default();
+                Ok(socket.emit(name, &Args(rest.to_vec()))?)
+            },
+        )
+        .on("ask", async |socket: Socket, args: RawArgs| {
+            let answer: Args<Value> = socket.emit_with_ack("question", &args).await?;
+            Ok::<_, Refusal>(socket.emit("answer", &answer)?)
+        })
+        .on(
+            "ask-timeout",
+            async |socket: Socket, Data(ms): Data<u64>| {
+                let question = socket.emit_with_ack::<Args<Value>>("question", "timeout");
+                match question.timeout(Duration::from_millis(ms)).await {
+                    Ok(answer) => socket.emit("answer", &answer)?,
+                    Err(AckError::Timeout(_)) => socket.emit("answer-timeout", &())?,
+                    Err(error) => return Err(error.into()),
+                }
+                Ok::<_, Refusal>(())
+            },
+        )
+        .on(
+            "disconnect-me",
+            async |socket: Socket, Data(close): Data<bool>| {
+                if close {
+                    socket.disconnect_all();
+                } else {
+                    socket.disconnect();
+                }
+            },
+        )
+        .on(
+            "binary-gen",
+            async |socket: Socket, Data(n): Data<usize>| {
+                let bytes: Vec<u8> = (0..n).map(|i| i as u8).collect();
+                socket
+                    .emit("binary", &Binary::from(bytes))
+                    .map_err(Refusal::from)
+            },
+        )
+        .on(
+            "binary-info",
+            async |Data(value): Data<Value>| match value.as_bytes() {
+                Some(bytes) => {
+                    let sum = bytes
+                        .iter()
+                        .fold(0_u32, |sum, &byte| sum.wrapping_add(byte.into()));
+                    json!({"len": bytes.len(), "sum": sum})
+                }
+                None => json!({"len": -1, "sum": 0}),
+            },
+        )
+        .on("big", async |socket: Socket, Data(n): Data<usize>| {
+            socket.emit("big", &"x".repeat(n)).map_err(Refusal::from)
+        })
+        .on("late", async |Data(ms): Data<u64>| {
+            tokio::time::sleep(Duration::from_millis(ms)).await;
+            "late"
+        })
+        .on("no-ack", async || {})
+}
+
+fn rooms(namespace: Namespace) -> Namespace {
+    namespace
+        .on("join", async |socket: Socket, Data(room): Data<String>| {
+            socket.join(room);
+            "ok"
+        })
+        .on("leave", async |socket: Socket, Data(room): Data<String>| {
+            socket.leave(&room);
+            "ok"
+        })
+        .on("rooms", async |socket: Socket| {
+            let own = socket.id().to_string();
+            let rooms = socket.rooms().into_iter().map(|room| room.to_string());
+            let mut rooms: Vec<_> = rooms.filter(|room| *room != own).collect();
+            rooms.sort();
+            rooms
+        })
+        .on(
+            "emit-to",
+            async |socket: Socket, Data(wanted): Data<EmitTo>| {
+                let everybody = match wanted.scope.as_str() {
+                    "socket" => socket.broadcast(),
+                    _ => socket.namespace().all(),
+                };
+                let chosen = everybody.to(wanted.rooms).except(wanted.except);
+                chosen.emit(&wanted.ev, &Args(wanted.args))?;
+                Ok::<_, Refusal>(())
+            },
+        )
+        .on(
+            "ask-room",
+            async |socket: Socket, Data((room, ms, question)): Data<(String, u64, Value)>| {
+                let asked = socket
+                    .namespace()
+                    .to(room)
+                    .timeout(Duration::from_millis(ms));
+                let answers = asked
+                    .emit_with_ack::<Value>("question", &(question,))
+                    .await?;
+                Ok::<_, Refusal>(Responses {
+                    err: !answers.is_complete(),
+                    responses: answers.answers,
+                })
+            },
+        )
+}
+
+fn sequences(namespace: Namespace) -> Namespace {
+    namespace
+        .on("burst", async |socket: Socket, Data(n): Data<u64>| {
+            for i in 0..n {
+                socket.emit("seq", &i)?;
+            }
+            Ok::<_, Refusal>(socket.emit("seq-done", &n)?)
+        })
+        .on(
+            "volatile-burst",
+            async |socket: Socket, Data(n): Data<u64>| {
+                for i in 0..n {
+                    socket.emit_volatile("v", &i)?;
+                }
+                Ok::<_, Refusal>(socket.emit("v-done", &n)?)
+            },
+        )
+        .on("seq-in", async |socket: Socket, Data(i): Data<u64>| {
+            if let Some(sequence) = socket.data::<Sequence>() {
+                let mut seen = sequence.0.lock().unwrap_or_else(PoisonError::into_inner);
+                seen.1 &= i == seen.0;
+                seen.0 += 1;
+            }
+        })
+        .on("seq-report", async |socket: Socket| {
+            let sequence = socket.data::<Sequence>().unwrap_or_default();
+            let mut seen = sequence.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let (count, ordered) = std::mem::replace(&mut *seen, (0, true));
+            json!({"count": count, "ordered": ordered})
+        })
+}
+
+fn facts(namespace: Namespace) -> Namespace {
+    namespace
+        .on("whoami", async |socket: Socket, handshake: Handshake| {
+            let query: HashMap<_, _> = handshake.queries().collect();
+            let auth: Value = handshake.auth()?;
+            Ok::<_, Refusal>(json!({
+                "sid": socket.id(),
+                "nsp": socket.namespace().name().as_str(),
+                "auth": serde_json::to_value(auth)?,
+                "query": query,
+                "xtest": handshake.header("x-test"),
+                "transport": socket.transport().as_str(),
+                "eio": 4,
+            }))
+        })
+        .on("count", async |socket: Socket| socket.namespace().len())
+        .on(
+            "reason",
+            async |socket: Socket, Data(id): Data<String>, State(reasons): State<Reasons>| {
+                let key = (socket.namespace().name().to_string(), id);
+                let reasons: Arc<Reasons> = reasons;
+                let reasons = reasons.0.lock().unwrap_or_else(PoisonError::into_inner);
+                Value::from(reasons.get(&key).copied())
+            },
+        )
+}

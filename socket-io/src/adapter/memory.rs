@@ -1,0 +1,196 @@
+//! The adapter of a single process.
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+
+use parking_lot::RwLock;
+use slab::Slab;
+use smallvec::SmallVec;
+
+use super::{Adapter, Room, SocketId, Target};
+use crate::server::Socket;
+
+/// Keeps rooms in memory. Members have small integer keys; a socket's own room is implied and costs nothing.
+#[derive(Default)]
+pub struct MemoryAdapter {
+    members: RwLock<Members>,
+}
+
+#[derive(Default)]
+struct Members {
+    slab: Slab<Member>,
+    by_id: HashMap<SocketId, usize>,
+    rooms: HashMap<Room, HashSet<usize>>,
+}
+
+struct Member {
+    socket: Socket,
+    rooms: SmallVec<[Room; 2]>,
+}
+
+impl Members {
+    fn member_mut(&mut self, id: &SocketId) -> Option<(usize, &mut Member)> {
+        let key = *self.by_id.get(id)?;
+        Some((key, &mut self.slab[key]))
+    }
+
+    fn leave_room(rooms: &mut HashMap<Room, HashSet<usize>>, key: usize, room: &str) {
+        if let Some(members) = rooms.get_mut(room) {
+            members.remove(&key);
+            if members.is_empty() {
+                rooms.remove(room);
+            } else if members.len() < members.capacity() / 8 {
+                members.shrink_to_fit();
+            }
+        }
+    }
+
+    /// The keys of those in a room; a socket's id is a room.
+    fn in_room(&self, room: &str) -> impl Iterator<Item = usize> {
+        let own = self.by_id.get(room).copied();
+        let others = self.rooms.get(room).into_iter().flatten().copied();
+        own.into_iter().chain(others)
+    }
+
+    fn matching(&self, target: &Target) -> Vec<Socket> {
+        let mut seen = Seen::default();
+        for room in &target.except {
+            self.in_room(room).for_each(|key| {
+                seen.insert(key);
+            });
+        }
+        let socket = |key: usize| self.slab[key].socket.clone();
+        if target.rooms.is_empty() {
+            let mut all = Vec::with_capacity(self.slab.len());
+            all.extend(
+                self.slab
+                    .iter()
+                    .filter(|(key, _)| !seen.contains(*key))
+                    .map(|(_, member)| member.socket.clone()),
+            );
+            return all;
+        }
+        let size = target
+            .rooms
+            .iter()
+            .filter_map(|room| self.rooms.get(room))
+            .map(HashSet::len)
+            .max();
+        let mut matching = Vec::with_capacity(size.unwrap_or(1));
+        for room in &target.rooms {
+            matching.extend(
+                self.in_room(room)
+                    .filter(|&key| seen.insert(key))
+                    .map(socket),
+            );
+        }
+        matching
+    }
+}
+
+/// A set of small integers; empty, it costs nothing.
+#[derive(Default)]
+struct Seen(Vec<u64>);
+
+impl Seen {
+    /// True when the key was not there.
+    fn insert(&mut self, key: usize) -> bool {
+        let (word, bit) = (key / 64, 1 << (key % 64));
+        if word >= self.0.len() {
+            self.0.resize(word + 1, 0);
+        }
+        let fresh = self.0[word] & bit == 0;
+        self.0[word] |= bit;
+        fresh
+    }
+
+    fn contains(&self, key: usize) -> bool {
+        self.0
+            .get(key / 64)
+            .is_some_and(|word| word & (1 << (key % 64)) != 0)
+    }
+}
+
+impl Adapter for MemoryAdapter {
+    fn add(&self, socket: &Socket) {
+        let mut members = self.members.write();
+        let member = Member {
+            socket: socket.clone(),
+            rooms: SmallVec::new(),
+        };
+        let key = members.slab.insert(member);
+        members.by_id.insert(socket.id().clone(), key);
+    }
+
+    fn remove(&self, id: &SocketId) {
+        let mut members = self.members.write();
+        let Some(key) = members.by_id.remove(id) else {
+            return;
+        };
+        let member = members.slab.remove(key);
+        for room in &member.rooms {
+            Members::leave_room(&mut members.rooms, key, room);
+        }
+        // Memory goes back once most of the tables are empty.
+        if members.by_id.len() < members.by_id.capacity() / 8 {
+            members.by_id.shrink_to_fit();
+            members.rooms.shrink_to_fit();
+            members.slab.shrink_to_fit();
+        }
+        drop(members);
+    }
+
+    fn join(&self, id: &SocketId, rooms: &[Room]) {
+        let mut guard = self.members.write();
+        let members = &mut *guard;
+        let Some(&key) = members.by_id.get(id) else {
+            return;
+        };
+        for room in rooms {
+            if **room != **id && members.rooms.entry(room.clone()).or_default().insert(key) {
+                members.slab[key].rooms.push(room.clone());
+            }
+        }
+    }
+
+    fn leave(&self, id: &SocketId, room: &str) {
+        let mut members = self.members.write();
+        if let Some((key, member)) = members.member_mut(id) {
+            member.rooms.retain(|known| **known != *room);
+            Members::leave_room(&mut members.rooms, key, room);
+        }
+    }
+
+    fn rooms(&self, id: &SocketId) -> Vec<Room> {
+        let members = self.members.read();
+        let Some(&key) = members.by_id.get(id) else {
+            return Vec::new();
+        };
+        let own = std::iter::once(id.0.clone());
+        own.chain(members.slab[key].rooms.iter().cloned()).collect()
+    }
+
+    fn socket(&self, id: &str) -> Option<Socket> {
+        let members = self.members.read();
+        let key = *members.by_id.get(id)?;
+        Some(members.slab[key].socket.clone())
+    }
+
+    fn sockets(&self, target: &Target) -> Vec<Socket> {
+        self.members.read().matching(target)
+    }
+
+    fn len(&self) -> usize {
+        self.members.read().slab.len()
+    }
+}
+
+impl fmt::Debug for MemoryAdapter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let members = self.members.read();
+        f.debug_struct("MemoryAdapter")
+            .field("sockets", &members.slab.len())
+            .field("rooms", &members.rooms.len())
+            .finish()
+    }
+}

@@ -1,0 +1,252 @@
+//! The options of a server, with the reference's defaults.
+
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use http::request::Parts;
+
+use super::SocketIo;
+use super::error::HandlerError;
+use super::types::TypeMap;
+use crate::adapter::{Adapter, MemoryAdapter};
+use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS};
+
+type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
+type OnError = dyn Fn(&HandlerError) + Send + Sync;
+
+/// Everything but the engine's options.
+#[derive(Clone)]
+pub(crate) struct Config {
+    pub(crate) connect_timeout: Duration,
+    pub(crate) ack_timeout: Duration,
+    pub(crate) attachment_timeout: Duration,
+    pub(crate) max_namespaces: usize,
+    pub(crate) max_joining: usize,
+    pub(crate) max_handlers: usize,
+    pub(crate) max_acks: usize,
+    pub(crate) max_attachments: usize,
+    pub(crate) decoder: DecoderLimits,
+    pub(crate) state: TypeMap,
+    pub(crate) adapter: Arc<MakeAdapter>,
+    pub(crate) on_error: Option<Arc<OnError>>,
+    pub(crate) client_dir: Option<PathBuf>,
+}
+
+/// Collects the options of a server. See [`SocketIo::builder`].
+#[derive(Clone)]
+#[must_use = "`build` makes the server"]
+pub struct SocketIoBuilder {
+    engine: ServerConfig,
+    config: Config,
+}
+
+impl Default for SocketIoBuilder {
+    fn default() -> Self {
+        Self {
+            engine: ServerConfig::default().path("/socket.io"),
+            config: Config {
+                connect_timeout: Duration::from_secs(45),
+                ack_timeout: Duration::from_secs(10),
+                attachment_timeout: Duration::from_secs(30),
+                max_namespaces: 256,
+                max_joining: 64,
+                max_handlers: 1024,
+                max_acks: 10_000,
+                max_attachments: MAX_ATTACHMENTS,
+                decoder: DecoderLimits::default(),
+                state: TypeMap::default(),
+                adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
+                on_error: None,
+                client_dir: None,
+            },
+        }
+    }
+}
+
+impl SocketIoBuilder {
+    /// Makes the server. It has no socket of its own: see [`SocketIo::layer`], [`SocketIo::service`] and [`SocketIo::listen`].
+    #[must_use]
+    pub fn build(self) -> SocketIo {
+        SocketIo::new(self.engine, self.config)
+    }
+
+    // The engine's options, the most used ones by name.
+
+    /// Changes options of the engine that have no method here.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// let io = socket_io::SocketIo::builder().engine(|engine| engine.upgrade_timeout(Duration::from_secs(5))).build();
+    /// ```
+    pub fn engine(mut self, change: impl FnOnce(ServerConfig) -> ServerConfig) -> Self {
+        self.engine = change(self.engine);
+        self
+    }
+
+    /// The path under which requests are taken. Default `/socket.io`.
+    pub fn path(self, path: &str) -> Self {
+        self.engine(|engine| engine.path(path))
+    }
+
+    /// The transports that clients may use. Default polling and WebSocket.
+    pub fn transports(self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.engine(|engine| engine.transports(transports))
+    }
+
+    /// Time from the opening or a pong to the next ping. Default 25 s.
+    pub fn ping_interval(self, interval: Duration) -> Self {
+        self.engine(|engine| engine.ping_interval(interval))
+    }
+
+    /// Time within which the client must be heard after a ping. Default 20 s.
+    pub fn ping_timeout(self, timeout: Duration) -> Self {
+        self.engine(|engine| engine.ping_timeout(timeout))
+    }
+
+    /// The largest request body and WebSocket message that is taken, in bytes. Default 1 000 000.
+    pub fn max_payload(self, bytes: usize) -> Self {
+        self.engine(|engine| engine.max_payload(bytes))
+    }
+
+    /// Bytes that may wait for a slow client. Default 16 MiB. At the limit, [`Socket::emit`](crate::Socket::emit) says [`EmitError::Full`](crate::EmitError::Full),
+    /// and a broadcast disconnects the client.
+    pub fn outbox_limit(self, bytes: usize) -> Self {
+        self.engine(|engine| engine.outbox_limit(bytes))
+    }
+
+    /// Asked before each handshake; an error refuses it with this text.
+    pub fn allow_request<F, Fut>(self, allow: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.engine(|engine| engine.allow_request(allow))
+    }
+
+    /// Answers requests of pages from other origins. Off by default.
+    pub fn cors(self, cors: Cors) -> Self {
+        self.engine(|engine| engine.cors(cors))
+    }
+
+    /// Sets a cookie with the session's id, for load balancers. Off by default.
+    pub fn cookie(self, cookie: Cookie) -> Self {
+        self.engine(|engine| engine.cookie(cookie))
+    }
+
+    // Our own.
+
+    /// A connection that has joined no namespace by then is closed. Default 45 s.
+    pub fn connect_timeout(mut self, time: Duration) -> Self {
+        self.config.connect_timeout = time;
+        self
+    }
+
+    /// How long a broadcast waits for acknowledgements when it does not say itself. Default 10 s.
+    pub fn ack_timeout(mut self, time: Duration) -> Self {
+        self.config.ack_timeout = time;
+        self
+    }
+
+    /// How long the attachments of a packet may take to arrive; a client that needs longer is disconnected. Default 30 s; the reference waits for ever.
+    pub fn attachment_timeout(mut self, time: Duration) -> Self {
+        self.config.attachment_timeout = time;
+        self
+    }
+
+    /// How many namespaces one connection may be in; further ones are refused. Default 256; the reference has no limit.
+    pub fn max_namespaces(mut self, namespaces: usize) -> Self {
+        self.config.max_namespaces = namespaces;
+        self
+    }
+
+    /// How many namespaces of one connection may be waiting for their middlewares; further ones are refused. Default 64; the reference has no limit.
+    pub fn max_joining(mut self, namespaces: usize) -> Self {
+        self.config.max_joining = namespaces;
+        self
+    }
+
+    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it nothing more is read from the connection, so that
+    /// the client is slowed down; the reference has no limit.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    pub fn max_handlers(mut self, handlers: usize) -> Self {
+        assert!(handlers > 0, "with a limit of 0 nothing would ever be read");
+        self.config.max_handlers = handlers;
+        self
+    }
+
+    /// How many acknowledgements of one socket may be awaited at a time; [`EmitError::TooManyAcks`](crate::EmitError::TooManyAcks) beyond. Default 10 000; the
+    /// reference has no limit.
+    pub fn max_acks(mut self, acks: usize) -> Self {
+        self.config.max_acks = acks;
+        self
+    }
+
+    /// How many binary attachments a packet may have, both ways. Default 10, which is all that JavaScript clients accept.
+    pub fn max_attachments(mut self, attachments: usize) -> Self {
+        self.config.max_attachments = attachments;
+        self.config.decoder = self.config.decoder.max_attachments(attachments);
+        self
+    }
+
+    /// How many bytes the attachments of a received packet may have together. Default 10 MB; the reference has no limit.
+    pub fn max_attachment_bytes(mut self, bytes: usize) -> Self {
+        self.config.decoder = self.config.decoder.max_attachment_bytes(bytes);
+        self
+    }
+
+    /// Shares a value with all handlers, which take it as [`State<T>`](crate::State); at most one of each type.
+    pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
+        self.config.state.insert(state);
+        self
+    }
+
+    /// Told of everything that goes wrong in or around handlers. By default it is logged.
+    pub fn on_error(mut self, observe: impl Fn(&HandlerError) + Send + Sync + 'static) -> Self {
+        self.config.on_error = Some(Arc::new(observe));
+        self
+    }
+
+    /// Serves the browser client from the `dist` folder of the npm package `socket.io-client`: `/socket.io/socket.io.js` and its siblings. Off by default.
+    pub fn serve_client(mut self, dist: impl AsRef<Path>) -> Self {
+        self.config.client_dir = Some(dist.as_ref().to_owned());
+        self
+    }
+
+    /// Makes the adapter of each namespace, of which it is given the name. Default: [`MemoryAdapter`].
+    pub fn adapter<A: Adapter>(mut self, make: impl Fn(&str) -> A + Send + Sync + 'static) -> Self {
+        self.config.adapter = Arc::new(move |name| Arc::new(make(name)));
+        self
+    }
+}
+
+impl fmt::Debug for SocketIoBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketIoBuilder")
+            .field("engine", &self.engine)
+            .field("config", &self.config)
+            .finish()
+    }
+}
+
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Config")
+            .field("connect_timeout", &self.connect_timeout)
+            .field("ack_timeout", &self.ack_timeout)
+            .field("attachment_timeout", &self.attachment_timeout)
+            .field("max_namespaces", &self.max_namespaces)
+            .field("max_joining", &self.max_joining)
+            .field("max_handlers", &self.max_handlers)
+            .field("max_acks", &self.max_acks)
+            .field("decoder", &self.decoder)
+            .field("client_dir", &self.client_dir)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,160 @@
+//! What can go wrong: when sending, when waiting for an acknowledgement, and in handlers.
+
+use std::fmt;
+use std::time::Duration;
+
+use engine_io::{SendError, Text};
+
+use super::Refusal;
+use crate::adapter::SocketId;
+use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
+
+/// Why something was not sent.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum EmitError {
+    /// The data cannot be sent: the caller's fault.
+    Encode(EncodeError),
+    /// The socket has left its namespace, or its connection is closing.
+    Disconnected,
+    /// The peer reads too slowly: so many bytes wait already, and nothing was queued. Try later, or disconnect it.
+    Full {
+        /// Bytes that wait.
+        buffered: usize,
+        /// The configured limit.
+        limit: usize,
+    },
+    /// More acknowledgements are awaited from the peer than the configured limit allows.
+    TooManyAcks {
+        /// The limit.
+        limit: usize,
+    },
+}
+
+impl fmt::Display for EmitError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Encode(error) => error.fmt(f),
+            Self::Disconnected => f.write_str("socket is disconnected"),
+            Self::Full { buffered, limit } => write!(
+                f,
+                "outbox is full: {buffered} bytes wait, the limit is {limit}"
+            ),
+            Self::TooManyAcks { limit } => {
+                write!(f, "{limit} acknowledgements are awaited already")
+            }
+        }
+    }
+}
+
+impl std::error::Error for EmitError {}
+
+impl From<EncodeError> for EmitError {
+    fn from(error: EncodeError) -> Self {
+        Self::Encode(error)
+    }
+}
+
+impl From<SendError> for EmitError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Full { buffered, limit } => Self::Full { buffered, limit },
+            _ => Self::Disconnected,
+        }
+    }
+}
+
+impl From<PendingError> for EmitError {
+    fn from(error: PendingError) -> Self {
+        match error {
+            PendingError::TooMany { limit } => Self::TooManyAcks { limit },
+            // Ids are drawn from a counter of 64 bits.
+            PendingError::Taken { .. } => Self::Disconnected,
+        }
+    }
+}
+
+/// Why there is no acknowledgement.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum AckError {
+    /// The event was not sent.
+    Emit(EmitError),
+    /// The peer did not answer in time.
+    Timeout(Duration),
+    /// The socket left before it answered.
+    Disconnected,
+    /// The peer answered something else than what was asked for.
+    Args(ArgsError),
+}
+
+impl fmt::Display for AckError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Emit(error) => error.fmt(f),
+            Self::Timeout(time) => write!(f, "no acknowledgement within {time:?}"),
+            Self::Disconnected => f.write_str("disconnected before the acknowledgement"),
+            Self::Args(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for AckError {}
+
+impl From<EmitError> for AckError {
+    fn from(error: EmitError) -> Self {
+        Self::Emit(error)
+    }
+}
+
+/// Something went wrong around a handler; given to the hook of [`on_error`](crate::SocketIoBuilder::on_error).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct HandlerError {
+    /// The namespace.
+    pub namespace: Text,
+    /// The socket.
+    pub socket: SocketId,
+    /// The event; `connection`, `disconnecting` and `disconnect` for those handlers.
+    pub event: Text,
+    /// What happened.
+    pub failure: Failure,
+}
+
+/// What happened around a handler.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The handler panicked with this message. The connection lives on.
+    Panicked(String),
+    /// The handler returned this error.
+    Returned(Refusal),
+    /// The event does not have the arguments that the handler wants; it was not called.
+    Args(ArgsError),
+    /// The handler wants something that is not there, such as shared state that was never given; it was not called.
+    Missing(String),
+    /// The acknowledgement could not be sent.
+    Reply(EmitError),
+    /// The peer broke the protocol; its connection is closed.
+    Protocol(String),
+}
+
+impl fmt::Display for HandlerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "event {:?} of {} in {}: ",
+            self.event, self.socket, self.namespace
+        )?;
+        match &self.failure {
+            Failure::Panicked(message) => write!(f, "handler panicked: {message}"),
+            Failure::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
+            Failure::Args(error) => error.fmt(f),
+            Failure::Missing(what) => f.write_str(what),
+            Failure::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
+            Failure::Protocol(message) => write!(f, "protocol violation: {message}"),
+        }
+    }
+}
+
+impl std::error::Error for HandlerError {}

@@ -1,0 +1,209 @@
+//! What handlers take as arguments.
+
+use std::sync::Arc;
+
+use engine_io::Text;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::error::{EmitError, Failure};
+use super::socket::Socket;
+use super::{Handshake, SocketIo};
+use crate::protocol::{AckId, DisconnectReason, RawArgs};
+
+/// What a handler is called with.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub(crate) socket: Socket,
+    pub(crate) event: Text,
+    pub(crate) args: RawArgs,
+    pub(crate) ack: Option<AckId>,
+    pub(crate) reason: Option<DisconnectReason>,
+}
+
+impl Context {
+    /// The socket.
+    pub fn socket(&self) -> &Socket {
+        &self.socket
+    }
+
+    /// The name of the event.
+    pub fn event(&self) -> &Text {
+        &self.event
+    }
+
+    /// The arguments of the event.
+    pub fn args(&self) -> &RawArgs {
+        &self.args
+    }
+}
+
+/// A type that handlers can take as an argument.
+///
+/// | argument | what it is |
+/// |---|---|
+/// | [`Socket`] | the socket |
+/// | [`Data<T>`] | the arguments of the event: several for a tuple, none for `()`, one for every other type |
+/// | [`RawArgs`] | the arguments unparsed, to be passed on |
+/// | [`EventName`] | the name of the event |
+/// | [`Ack`] | the acknowledgement, to be sent by hand |
+/// | [`Auth<T>`] | what the client sent when it joined the namespace |
+/// | [`Handshake`] | the request that opened the connection |
+/// | [`State<T>`] | state shared by all handlers, given to the builder |
+/// | [`SocketData<T>`] | data of the socket, such as what a middleware returned |
+/// | [`DisconnectReason`] | why the socket left, in `on_disconnect` |
+/// | [`SocketIo`] | the server |
+///
+/// Each can be wrapped in an `Option`, which is `None` where it would be refused.
+pub trait FromContext: Sized {
+    /// Takes the value out of the context.
+    ///
+    /// # Errors
+    ///
+    /// When it is not there, or of another type; the handler is not called then.
+    fn from_context(context: &Context) -> Result<Self, Failure>;
+}
+
+impl<T: FromContext> FromContext for Option<T> {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Ok(T::from_context(context).ok())
+    }
+}
+
+impl FromContext for Socket {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Ok(context.socket.clone())
+    }
+}
+
+impl FromContext for SocketIo {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Ok(context.socket.io())
+    }
+}
+
+/// The arguments of an event, as a type. A tuple (or an array) takes several arguments, `()` takes none, every other type the first. Missing arguments
+/// read as `null`, so make them an `Option`; further ones are ignored.
+///
+/// Types that hold binary data use [`Binary`](crate::protocol::Binary) or [`Value`](crate::protocol::Value).
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
+pub struct Data<T>(pub T);
+
+impl<T: DeserializeOwned> FromContext for Data<T> {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        context.args.parse_data().map(Self).map_err(Failure::Args)
+    }
+}
+
+impl FromContext for RawArgs {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        context.args.validate().map_err(Failure::Args)?;
+        Ok(context.args.clone())
+    }
+}
+
+/// The name of an event.
+#[derive(Clone, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct EventName(pub Text);
+
+impl FromContext for EventName {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Ok(Self(context.event.clone()))
+    }
+}
+
+/// What the client sent when it joined the namespace: an object, `{}` when it sent nothing.
+#[derive(Clone, Copy, Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct Auth<T>(pub T);
+
+impl<T: DeserializeOwned> FromContext for Auth<T> {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        context.socket.auth().map(Self).map_err(Failure::Args)
+    }
+}
+
+impl FromContext for Handshake {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Ok(context.socket.handshake())
+    }
+}
+
+/// State shared by all handlers, given to [`SocketIoBuilder::state`](crate::SocketIoBuilder::state).
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct State<T>(pub Arc<T>);
+
+impl<T: Send + Sync + 'static> FromContext for State<T> {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        let missing = || {
+            let name = std::any::type_name::<T>();
+            Failure::Missing(format!(
+                "no shared state of type {name}: give it to `SocketIo::builder().state(…)`"
+            ))
+        };
+        context.socket.io().state().map(Self).ok_or_else(missing)
+    }
+}
+
+/// Data of the socket: what a middleware returned or [`Socket::insert_data`] put there.
+#[derive(Debug)]
+#[allow(clippy::exhaustive_structs)]
+pub struct SocketData<T>(pub Arc<T>);
+
+impl<T: Send + Sync + 'static> FromContext for SocketData<T> {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        let missing = || {
+            let name = std::any::type_name::<T>();
+            Failure::Missing(format!(
+                "the socket has no data of type {name}: return it from a middleware, or use `Socket::insert_data`"
+            ))
+        };
+        context.socket.data().map(Self).ok_or_else(missing)
+    }
+}
+
+impl FromContext for DisconnectReason {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        let missing =
+            || Failure::Missing("there is a disconnect reason in `on_disconnect` only".into());
+        context.reason.ok_or_else(missing)
+    }
+}
+
+/// The acknowledgement of an event, for handlers that send it themselves: later, from elsewhere, or never. Such a handler returns nothing.
+#[derive(Debug)]
+pub struct Ack {
+    socket: Socket,
+    id: Option<AckId>,
+}
+
+impl Ack {
+    /// Whether the client waits for an acknowledgement.
+    pub fn is_wanted(&self) -> bool {
+        self.id.is_some()
+    }
+
+    /// Sends the acknowledgement; nothing happens if none is wanted. As when emitting, a tuple is several arguments and `()` is none.
+    ///
+    /// # Errors
+    ///
+    /// As [`Socket::emit`].
+    pub fn send(self, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
+        match self.id {
+            Some(id) => self.socket.acknowledge(id, data),
+            None => Ok(()),
+        }
+    }
+}
+
+impl FromContext for Ack {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Ok(Self {
+            socket: context.socket.clone(),
+            id: context.ack,
+        })
+    }
+}

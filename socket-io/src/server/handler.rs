@@ -1,0 +1,193 @@
+//! Handlers: asynchronous functions over whatever they need.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+use serde::Serialize;
+
+use super::error::{Failure, HandlerError};
+use super::extract::{Context, FromContext};
+use super::refusal::Refusal;
+use super::reply::reply;
+use super::socket::Socket;
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// An asynchronous function whose arguments are up to eight types that implement [`FromContext`]: `async |socket: Socket, Data(text): Data<String>| { … }`.
+///
+/// What it returns is the acknowledgement, if the client wants one: `()` sends nothing; any other value that serializes is sent, a tuple as several
+/// arguments; of a `Result`, the value or the error is sent, and the error goes to the error hook, too.
+///
+/// Handlers of one socket start in the order of the packets and run to their first wait in that order. One that has to wait goes on in a task of its own.
+/// A panic is caught and reported; the connection lives on.
+pub trait Handler<Arguments>: Send + Sync + 'static {
+    /// Takes the arguments and starts; the future sends the acknowledgement.
+    ///
+    /// # Errors
+    ///
+    /// When an argument cannot be had.
+    fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Failure>>, Failure>;
+}
+
+/// A middleware: like a [`Handler`], but it returns a `Result`. `Ok` lets the socket join, and a value other than `()` becomes data of the socket; `Err` refuses it.
+pub trait Middleware<Arguments>: Send + Sync + 'static {
+    /// Takes the arguments and starts.
+    ///
+    /// # Errors
+    ///
+    /// When an argument cannot be had.
+    fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure>;
+}
+
+macro_rules! handlers {
+    ($($argument:ident),*) => {
+        impl<F, Fut, $($argument,)*> Handler<($($argument,)*)> for F
+        where
+            F: Fn($($argument),*) -> Fut + Send + Sync + 'static,
+            Fut: Future + Send + 'static,
+            Fut::Output: Serialize + Send,
+            $($argument: FromContext,)*
+        {
+            fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> {
+                let future = self($($argument::from_context(&context)?),*);
+                Ok(Box::pin(async move { reply(&future.await, &context) }))
+            }
+        }
+
+        impl<F, Fut, T, E, $($argument,)*> Middleware<($($argument,)*)> for F
+        where
+            F: Fn($($argument),*) -> Fut + Send + Sync + 'static,
+            Fut: Future<Output = Result<T, E>> + Send + 'static,
+            T: Send + Sync + 'static,
+            E: Into<Refusal>,
+            $($argument: FromContext,)*
+        {
+            fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> {
+                let future = self($($argument::from_context(&context)?),*);
+                Ok(Box::pin(async move {
+                    context.socket.insert_data(future.await.map_err(Into::into)?);
+                    Ok(())
+                }))
+            }
+        }
+    };
+}
+
+handlers!();
+handlers!(A);
+handlers!(A, B);
+handlers!(A, B, C);
+handlers!(A, B, C, D);
+handlers!(A, B, C, D, E1);
+handlers!(A, B, C, D, E1, G);
+handlers!(A, B, C, D, E1, G, H);
+handlers!(A, B, C, D, E1, G, H, I);
+
+/// A handler whose types are forgotten.
+pub(crate) type ErasedHandler =
+    Arc<dyn Fn(Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> + Send + Sync>;
+/// A middleware whose types are forgotten.
+pub(crate) type ErasedMiddleware =
+    Arc<dyn Fn(Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> + Send + Sync>;
+
+pub(crate) fn erase<A>(handler: impl Handler<A>) -> ErasedHandler {
+    Arc::new(move |context| handler.call(context))
+}
+
+pub(crate) fn erase_middleware<A>(middleware: impl Middleware<A>) -> ErasedMiddleware {
+    Arc::new(move |context| middleware.call(context))
+}
+
+/// Runs a handler to its first wait, and lets it go on in a task of its own from there. Arguments that break the protocol are the caller's to deal with.
+pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failure> {
+    let socket = context.socket.clone();
+    let event = context.event.clone();
+    let ack = context.ack;
+    let report = move |socket: &Socket, failure| {
+        socket.io().report(&HandlerError {
+            namespace: socket.namespace().name().clone(),
+            socket: socket.id().clone(),
+            event: event.clone(),
+            failure,
+        });
+    };
+    let future = match caught(|| handler(context)) {
+        Ok(Ok(future)) => future,
+        Ok(Err(Failure::Args(
+            error @ (crate::protocol::ArgsError::Syntax(_)
+            | crate::protocol::ArgsError::IllegalAttachment),
+        ))) => {
+            return Err(Failure::Args(error));
+        }
+        Ok(Err(failure)) | Err(failure) => {
+            if let (Failure::Args(error), Some(id)) = (&failure, ack) {
+                // The client is told; that this could not be sent would be no news.
+                let _ = socket.acknowledge(id, &Refusal::new(error.to_string()));
+            }
+            report(&socket, failure);
+            return Ok(());
+        }
+    };
+    let mut future = CatchPanic(future);
+    match Pin::new(&mut future).poll(&mut TaskContext::from_waker(Waker::noop())) {
+        Poll::Ready(Ok(())) => {}
+        Poll::Ready(Err(failure)) => report(&socket, failure),
+        Poll::Pending => {
+            let running = socket.connection().start_handler();
+            socket.io().spawn(async move {
+                if let Err(failure) = future.await {
+                    report(&socket, failure);
+                }
+                drop(running);
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A future whose panic is an error.
+pub(crate) struct CatchPanic<T>(pub(crate) BoxFuture<T>);
+
+impl<T, E: From<Panic>> Future for CatchPanic<Result<T, E>> {
+    type Output = Result<T, E>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T, E>> {
+        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
+            Ok(poll) => poll,
+            Err(payload) => Poll::Ready(Err(Panic(message(&*payload)).into())),
+        }
+    }
+}
+
+/// What a panic said.
+pub(crate) struct Panic(String);
+
+impl From<Panic> for Failure {
+    fn from(panic: Panic) -> Self {
+        Self::Panicked(panic.0)
+    }
+}
+
+/// The peer learns nothing of a panic but that it happened.
+impl From<Panic> for Refusal {
+    fn from(panic: Panic) -> Self {
+        tracing::error!(message = %panic.0, "middleware panicked");
+        Self::new("internal error")
+    }
+}
+
+/// Calls a function of the user's; a panic is an error.
+pub(crate) fn caught<T, E: From<Panic>>(call: impl FnOnce() -> T) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panic(message(&*payload)).into())
+}
+
+fn message(payload: &(dyn std::any::Any + Send)) -> String {
+    let text = payload
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".into())
+}

@@ -1,0 +1,335 @@
+//! The server.
+
+mod ack;
+mod broadcast;
+mod bundle;
+mod config;
+mod connection;
+mod error;
+mod extract;
+mod handler;
+mod handshake;
+mod namespace;
+mod refusal;
+mod reply;
+mod socket;
+mod types;
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text};
+use http::{Request, Response, Uri};
+use http_body::Body;
+use parking_lot::RwLock;
+use serde::Serialize;
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::runtime::Handle;
+use tokio::sync::watch;
+
+pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
+pub use broadcast::Broadcast;
+pub use config::SocketIoBuilder;
+pub use error::{AckError, EmitError, Failure, HandlerError};
+pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use handler::{Handler, Middleware};
+pub use handshake::Handshake;
+pub use namespace::Namespace;
+pub use refusal::Refusal;
+pub use socket::Socket;
+
+use crate::adapter::{Delivery, IntoRooms, SocketId};
+use crate::protocol::DisconnectReason;
+use config::Config;
+use connection::Driver;
+
+/// Says whether a name belongs to a family of namespaces.
+type Pattern = dyn Fn(&str) -> bool + Send + Sync;
+
+/// A Socket.IO server. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct SocketIo(Arc<Inner>);
+
+pub(crate) struct Inner {
+    engine: Server,
+    config: Arc<Config>,
+    namespaces: RwLock<HashMap<Text, Namespace>>,
+    patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
+    /// Where handlers run; known from the first request on.
+    runtime: OnceLock<Handle>,
+    closed: watch::Sender<bool>,
+    ids: AtomicU32,
+}
+
+impl SocketIo {
+    /// Options first: see [`SocketIoBuilder`].
+    pub fn builder() -> SocketIoBuilder {
+        SocketIoBuilder::default()
+    }
+
+    fn new(engine: ServerConfig, config: Config) -> Self {
+        let io = Self(Arc::new(Inner {
+            engine: Server::new(engine),
+            config: Arc::new(config),
+            namespaces: RwLock::default(),
+            patterns: RwLock::default(),
+            runtime: OnceLock::new(),
+            closed: watch::Sender::new(false),
+            ids: AtomicU32::new(0),
+        }));
+        io.of("/");
+        io
+    }
+
+    /// The namespace of that name, which exists from now on. A missing leading slash is added; `""` is `/`.
+    ///
+    /// # Panics
+    ///
+    /// If the name has a comma, which the protocol cannot carry.
+    pub fn of(&self, name: &str) -> Namespace {
+        assert!(
+            !name.contains(','),
+            "the name of a namespace cannot have a comma: {name:?}"
+        );
+        let name: Text = if name.starts_with('/') {
+            name.into()
+        } else {
+            format!("/{name}").into()
+        };
+        let mut namespaces = self.0.namespaces.write();
+        let namespace = namespaces
+            .entry(name)
+            .or_insert_with_key(|name| Namespace::new(name.clone(), self.0.config.clone()));
+        namespace.clone()
+    }
+
+    /// Namespaces that come into being when a client asks for a name that `accept` accepts, and go when the last socket has left. They have the handlers of
+    /// the namespace returned here, which nobody joins itself. Patterns are asked in the order in which they were given, after the names given to [`of`](Self::of).
+    ///
+    /// ```
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// io.of_matching(|name| name.starts_with("/project-"))
+    ///     .on_connect(async |socket: socket_io::Socket| println!("{}", socket.namespace().name()));
+    /// ```
+    pub fn of_matching(&self, accept: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
+        let parent = Namespace::new(Text::default(), self.0.config.clone());
+        self.0
+            .patterns
+            .write()
+            .push((Arc::new(accept), parent.clone()));
+        parent
+    }
+
+    // The namespace `/`, which most programs need.
+
+    /// The sockets of `/` in these rooms.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.of("/").to(rooms)
+    }
+
+    /// All sockets of `/` but those in these rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.of("/").except(rooms)
+    }
+
+    /// Sends an event to all sockets of `/`; see [`Broadcast::emit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::emit`].
+    pub fn emit(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<Delivery, EmitError> {
+        self.of("/").emit(event, data)
+    }
+
+    // Serving.
+
+    /// The server in front of another service: `Router::layer` of axum takes it.
+    ///
+    /// ```ignore
+    /// let app = axum::Router::new().route("/", get(index)).layer(io.layer());
+    /// ```
+    pub fn layer(&self) -> EngineLayer<Self> {
+        EngineLayer::new(self.clone())
+    }
+
+    /// The server as a service of its own, for hyper and tower alike.
+    pub fn service(&self) -> EngineService<NoService, Self> {
+        EngineService::new(self.clone())
+    }
+
+    /// Listens on a TCP address and serves until [`close`](Self::close).
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be bound.
+    pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<()> {
+        self.serve(TcpListener::bind(address).await?).await;
+        Ok(())
+    }
+
+    /// Serves on a listener until [`close`](Self::close).
+    pub async fn serve(&self, listener: TcpListener) {
+        engine_io::serve(listener, self.service(), self.closed()).await;
+    }
+
+    /// Ready once the server is closed.
+    pub async fn closed(&self) {
+        let mut closed = self.0.closed.subscribe();
+        // The sender lives as long as this handle.
+        let _ = closed.wait_for(|closed| *closed).await;
+    }
+
+    /// Closes the server: all sockets leave with the reason `server shutting down`, their connections are closed without a disconnect packet, so that clients
+    /// come back when there is a server again, and no more are taken.
+    pub fn close(&self) {
+        self.0.closed.send_replace(true);
+        let namespaces: Vec<_> = self.0.namespaces.read().values().cloned().collect();
+        for namespace in namespaces {
+            for socket in namespace.all().sockets() {
+                socket.leave_namespace(DisconnectReason::ServerShuttingDown);
+            }
+        }
+        self.0.engine.close();
+    }
+
+    /// How many connections are open.
+    pub fn connections(&self) -> usize {
+        self.0.engine.sessions()
+    }
+
+    // For the others of this module.
+
+    /// Starts to take connections. Called within the runtime that serves requests.
+    fn start(&self) {
+        self.0.runtime.get_or_init(|| {
+            let runtime = Handle::current();
+            let engine = self.0.engine.clone();
+            let server = Arc::downgrade(&self.0);
+            runtime.spawn(async move {
+                while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
+                    tokio::spawn(Driver::new(Self(server), socket).run());
+                }
+            });
+            runtime
+        });
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        match self.0.runtime.get() {
+            Some(runtime) => drop(runtime.spawn(task)),
+            None => drop(tokio::spawn(task)),
+        }
+    }
+
+    /// The namespace that a client wants to join, made now if a pattern has it. It counts as entered.
+    pub(crate) fn enter(&self, name: &str) -> Option<Namespace> {
+        if let Some(known) = self.0.namespaces.read().get(name) {
+            known.enter();
+            return Some(known.clone());
+        }
+        let patterns = self.0.patterns.read().clone();
+        let accepts =
+            |accept: &Pattern| handler::caught::<_, Failure>(|| accept(name)).unwrap_or(false);
+        let (_, parent) = patterns.iter().find(|(accept, _)| accepts(&**accept))?;
+        let mut namespaces = self.0.namespaces.write();
+        let child = namespaces
+            .entry(name.into())
+            .or_insert_with_key(|name| parent.child(name.clone()));
+        child.enter();
+        Some(child.clone())
+    }
+
+    /// A socket has left; a namespace that a pattern made is forgotten once nobody is in it.
+    pub(crate) fn exit(&self, namespace: &Namespace) {
+        if namespace.exit() {
+            let mut namespaces = self.0.namespaces.write();
+            if namespace.is_unused() {
+                namespaces.remove(namespace.name());
+            }
+        }
+    }
+
+    pub(crate) fn config(&self) -> &Config {
+        &self.0.config
+    }
+
+    pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.config.state.get()
+    }
+
+    /// Ids of sockets have the shape of session ids, and nothing else in common with them.
+    pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
+        let mut random = [0; 12];
+        getrandom::fill(&mut random).map_err(|error| {
+            tracing::error!(%error, "no random bytes for the id of a socket");
+            Refusal::new("internal error")
+        })?;
+        Ok(SocketId::new(&Sid::from_parts(
+            random,
+            self.0.ids.fetch_add(1, Ordering::Relaxed),
+        )))
+    }
+
+    pub(crate) fn report(&self, error: &HandlerError) {
+        match &self.0.config.on_error {
+            Some(observe) => {
+                if let Err(Failure::Panicked(message)) =
+                    handler::caught::<_, Failure>(|| observe(error))
+                {
+                    tracing::error!(message, "error hook panicked");
+                }
+            }
+            None => tracing::warn!(%error, "handler failed"),
+        }
+    }
+}
+
+/// The last handle is gone, so nobody could close the server any more.
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.engine.close();
+    }
+}
+
+impl Respond for SocketIo {
+    fn matches(&self, uri: &Uri) -> bool {
+        Respond::matches(&self.0.engine, uri)
+    }
+
+    async fn respond<B>(&self, request: Request<B>) -> Response<Bytes>
+    where
+        B: Body + Send + 'static,
+        B::Data: Send,
+    {
+        self.start();
+        let file = request
+            .uri()
+            .path()
+            .strip_prefix(self.0.engine.path())
+            .and_then(bundle::requested);
+        if let (Some(file), Some(dist)) = (file, &self.0.config.client_dir) {
+            if let Some(response) = bundle::serve(dist, file, request.headers()).await {
+                return response;
+            }
+        }
+        self.0.engine.handle(request).await
+    }
+}
+
+impl fmt::Debug for SocketIo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SocketIo")
+            .field("engine", &self.0.engine)
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
+    }
+}

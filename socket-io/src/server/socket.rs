@@ -1,0 +1,413 @@
+//! One client in one namespace.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use engine_io::{Text, Transport};
+use parking_lot::Mutex;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::ack::{AckFuture, Completion};
+use super::broadcast::Broadcast;
+use super::connection::Connection;
+use super::error::EmitError;
+use super::extract::Context;
+use super::handshake::Handshake;
+use super::namespace::Namespace;
+use super::types::TypeMap;
+use super::{SocketIo, handler};
+use crate::adapter::{Delivery, IntoRooms, Room, SocketId};
+use crate::protocol::{
+    AckId, ArgsError, DisconnectReason, Encoded, PendingAcks, RawArgs, RawJson, encode_ack,
+    encode_disconnect, encode_event,
+};
+
+/// Joined in the middle of its life: before, its middlewares run; afterwards it has left.
+const JOINING: u8 = 0;
+const CONNECTED: u8 = 1;
+const LEFT: u8 = 2;
+
+/// A client in a namespace. Clones are handles to the same one.
+#[derive(Clone)]
+pub struct Socket(Arc<Inner>);
+
+struct Inner {
+    id: SocketId,
+    namespace: Namespace,
+    connection: Arc<Connection>,
+    auth: Option<RawJson>,
+    state: AtomicU8,
+    data: Mutex<TypeMap>,
+    acks: Mutex<PendingAcks<Completion>>,
+    /// Rooms joined by middlewares, before the socket is in the namespace.
+    early_rooms: Mutex<Vec<Room>>,
+}
+
+impl Socket {
+    pub(crate) fn new(
+        id: SocketId,
+        namespace: Namespace,
+        connection: Arc<Connection>,
+        auth: Option<RawJson>,
+        max_acks: usize,
+    ) -> Self {
+        Self(Arc::new(Inner {
+            id,
+            namespace,
+            connection,
+            auth,
+            state: AtomicU8::new(JOINING),
+            data: Mutex::default(),
+            acks: Mutex::new(PendingAcks::new(max_acks)),
+            early_rooms: Mutex::default(),
+        }))
+    }
+
+    /// The public id, unique per namespace and connection.
+    pub fn id(&self) -> &SocketId {
+        &self.0.id
+    }
+
+    /// The namespace that the socket is in.
+    pub fn namespace(&self) -> &Namespace {
+        &self.0.namespace
+    }
+
+    /// The server.
+    pub fn io(&self) -> SocketIo {
+        self.0.connection.io.clone()
+    }
+
+    /// The request that opened the connection.
+    pub fn handshake(&self) -> Handshake {
+        Handshake::new(self.clone())
+    }
+
+    /// What the client sent when it joined, `{}` when it sent nothing.
+    ///
+    /// # Errors
+    ///
+    /// When it is of another type.
+    pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
+        match &self.0.auth {
+            Some(auth) => auth.parse(),
+            None => RawJson::new(Text::from_static("{}"))?.parse(),
+        }
+    }
+
+    /// The transport that carries the connection's messages now.
+    pub fn transport(&self) -> Transport {
+        self.0.connection.sender.transport()
+    }
+
+    /// Whether the socket has joined and not left.
+    pub fn is_connected(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == CONNECTED
+    }
+
+    /// Bytes that wait to be written to the client.
+    pub fn buffered(&self) -> usize {
+        self.0.connection.sender.buffered()
+    }
+
+    // Data of the socket.
+
+    /// Keeps a value with the socket, at most one of each type; `()` is no value.
+    pub fn insert_data<T: Send + Sync + 'static>(&self, value: T) {
+        if std::any::TypeId::of::<T>() != std::any::TypeId::of::<()>() {
+            self.0.data.lock().insert(value);
+        }
+    }
+
+    /// The value of that type, put there by [`insert_data`](Self::insert_data) or returned by a middleware.
+    pub fn data<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
+        self.0.data.lock().get()
+    }
+
+    // Sending.
+
+    /// Sends an event to this client. Never waits: the event is queued, or the error says why not.
+    ///
+    /// A tuple (or an array) is several arguments, `()` is none, everything else is one; [`RawArgs`] are passed on as they came.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
+    /// client reads too slowly; nothing was queued then.
+    pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
+        self.send(&encode_event(
+            self.0.namespace.name(),
+            event,
+            None,
+            data,
+            self.max_attachments(),
+        )?)
+    }
+
+    /// Sends an event, unless the client is busy: if anything still waits for it, the event is dropped, and the result is `Ok(false)`.
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_volatile(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<bool, EmitError> {
+        let packet = encode_event(
+            self.0.namespace.name(),
+            event,
+            None,
+            data,
+            self.max_attachments(),
+        )?;
+        if !self.0.connection.sender.is_writable() {
+            return Ok(false);
+        }
+        self.send(&packet).map(|()| true)
+    }
+
+    /// Sends an event and waits for the client's acknowledgement, as `R`: a tuple takes several arguments, `()` none, every other type the first.
+    ///
+    /// The event is queued at once, before the future is polled. Without [`AckFuture::timeout`] it waits for as long as the socket is connected.
+    /// Dropping the future gives up waiting.
+    ///
+    /// ```no_run
+    /// # async fn example(socket: socket_io::Socket) -> Result<(), socket_io::AckError> {
+    /// use std::time::Duration;
+    /// let sum: i64 = socket.emit_with_ack("add", &(1, 2)).timeout(Duration::from_secs(5)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn emit_with_ack<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> AckFuture<R> {
+        let (completion, answer) = Completion::single();
+        let id = self.0.namespace.next_ack_id();
+        let queued = self.expect_ack(id, completion).and_then(|()| {
+            let packet = encode_event(
+                self.0.namespace.name(),
+                event,
+                Some(id),
+                data,
+                self.max_attachments(),
+            );
+            packet
+                .map_err(EmitError::from)
+                .and_then(|packet| self.send(&packet))
+                .inspect_err(|_| self.forget_ack(id))
+        });
+        AckFuture::new(self.clone(), id, answer, queued)
+    }
+
+    pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
+        }
+        Ok(self.0.connection.sender.send_frames(packet.frames())?)
+    }
+
+    /// One recipient's share of a broadcast.
+    pub(crate) fn deliver(&self, packet: &Encoded, volatile: bool, delivery: &mut Delivery) {
+        if volatile && !self.0.connection.sender.is_writable() {
+            delivery.skipped += 1;
+            return;
+        }
+        match self.send(packet) {
+            Ok(()) => delivery.sent += 1,
+            Err(EmitError::Full { .. }) => {
+                delivery.overflowed += 1;
+                tracing::warn!(socket = %self.id(), "outbox full during a broadcast, connection closed");
+                self.0.connection.sender.abort();
+            }
+            // It left in this moment.
+            Err(_) => {}
+        }
+    }
+
+    /// Sends the answer to an event. It is sent even after the socket has left, for as long as the connection lives.
+    pub(crate) fn acknowledge(
+        &self,
+        id: AckId,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        let packet = encode_ack(self.0.namespace.name(), id, data, self.max_attachments())?;
+        Ok(self.0.connection.sender.send_frames(packet.frames())?)
+    }
+
+    fn max_attachments(&self) -> usize {
+        self.0.namespace.config().max_attachments
+    }
+
+    // Acknowledgements that are awaited.
+
+    pub(crate) fn expect_ack(&self, id: AckId, completion: Completion) -> Result<(), EmitError> {
+        let mut acks = self.0.acks.lock();
+        // Checked under the lock, so that no one is left behind when the socket leaves.
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
+        }
+        Ok(acks.insert_with_id(id, completion)?)
+    }
+
+    pub(crate) fn forget_ack(&self, id: AckId) {
+        let forgotten = self.0.acks.lock().remove(id);
+        drop(forgotten);
+    }
+
+    pub(crate) fn handle_ack(&self, id: AckId, args: RawArgs) {
+        let completion = self.0.acks.lock().complete(id);
+        if let Some(completion) = completion {
+            completion.complete(self.id(), args);
+        }
+    }
+
+    // Rooms.
+
+    /// Joins rooms. Nothing happens after the socket has left.
+    pub fn join(&self, rooms: impl IntoRooms) {
+        let mut list = Vec::new();
+        rooms.add_to(&mut list);
+        if self.0.state.load(Ordering::Acquire) == JOINING {
+            self.0.early_rooms.lock().append(&mut list);
+        } else {
+            self.0.namespace.adapter().join(self.id(), &list);
+        }
+    }
+
+    /// Leaves a room.
+    pub fn leave(&self, room: &str) {
+        self.0.namespace.adapter().leave(self.id(), room);
+    }
+
+    /// The rooms that the socket is in; the first is its own, named like its id.
+    pub fn rooms(&self) -> Vec<Room> {
+        self.0.namespace.adapter().rooms(self.id())
+    }
+
+    /// Everybody in these rooms but this socket.
+    pub fn to(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().to(rooms)
+    }
+
+    /// Everybody but this socket and those in these rooms.
+    pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
+        self.broadcast().except(rooms)
+    }
+
+    /// Everybody in the namespace but this socket.
+    pub fn broadcast(&self) -> Broadcast {
+        Broadcast::new(self.0.namespace.clone()).except(self.id())
+    }
+
+    // The end.
+
+    /// Makes the client leave the namespace; its connection stays. It gets what was queued before.
+    pub fn disconnect(&self) {
+        if self.0.state.load(Ordering::Acquire) != LEFT {
+            self.say_goodbye();
+            self.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
+        }
+    }
+
+    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before.
+    pub fn disconnect_all(&self) {
+        for socket in self.0.connection.sockets() {
+            socket.disconnect();
+        }
+        self.0.connection.sender.close();
+    }
+
+    /// Tells the client that it has left. If even this cannot be queued, only the end of the connection tells it.
+    fn say_goodbye(&self) {
+        let packet = encode_disconnect(self.0.namespace.name());
+        if let Err(EmitError::Full { .. }) = self.send(&packet) {
+            self.0.connection.sender.abort();
+        }
+    }
+
+    /// Waits for nothing and may be called by anybody; the first call counts.
+    pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
+        let previous = self.0.state.swap(LEFT, Ordering::AcqRel);
+        if previous == LEFT {
+            return;
+        }
+        let joined = previous == CONNECTED;
+        let context = || Context {
+            socket: self.clone(),
+            event: Text::from_static("disconnect"),
+            args: RawArgs::empty(),
+            ack: None,
+            reason: Some(reason),
+        };
+        if joined {
+            self.run_handlers(&self.0.namespace.disconnecting_handlers(), context);
+        }
+        self.0.namespace.adapter().remove(self.id());
+        self.0.connection.remove(self);
+        self.0.connection.io.exit(&self.0.namespace);
+        let pending: Vec<_> = self.0.acks.lock().drain().collect();
+        for (_, completion) in pending {
+            completion.disconnected(self.id());
+        }
+        if joined {
+            tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
+            self.run_handlers(&self.0.namespace.disconnect_handlers(), context);
+        }
+    }
+
+    pub(crate) fn run_handlers(
+        &self,
+        handlers: &[handler::ErasedHandler],
+        context: impl Fn() -> Context,
+    ) {
+        for handler in handlers {
+            // There are no arguments of a peer that could break the protocol.
+            let _ = handler::run(handler, context());
+        }
+    }
+
+    // For the connection.
+
+    pub(crate) fn connection(&self) -> &Arc<Connection> {
+        &self.0.connection
+    }
+
+    /// The socket has joined. False when it was told to leave meanwhile.
+    pub(crate) fn set_connected(&self) -> bool {
+        self.0
+            .state
+            .compare_exchange(JOINING, CONNECTED, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
+    }
+
+    /// From now on broadcasts reach it.
+    pub(crate) fn enter_namespace(&self) {
+        let adapter = self.0.namespace.adapter();
+        adapter.add(self);
+        let rooms = std::mem::take(&mut *self.0.early_rooms.lock());
+        adapter.join(self.id(), &rooms);
+        // It may have been told to leave in this moment, by somebody who did not find it in the adapter.
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            adapter.remove(self.id());
+        }
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl fmt::Debug for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Socket")
+            .field("id", self.id())
+            .field("namespace", self.0.namespace.name())
+            .field("connected", &self.is_connected())
+            .finish_non_exhaustive()
+    }
+}
