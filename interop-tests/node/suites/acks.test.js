@@ -84,8 +84,10 @@ overTransports(suite, 'many questions of the server are answered each with its o
   await client.flush();
   assert.equal(open.length, 100);
   open.reverse().forEach((answer) => answer());
-  await client.flush();
-  assert.deepEqual(client.received('answer').flat(), Array.from({ length: 100 }, (_, i) => 99 - i));
+  // Handlers that waited go on side by side, so their answers come in any order.
+  const answers = [];
+  for (let i = 0; i < 100; i++) answers.push(...(await client.event('answer')));
+  assert.deepEqual(answers.sort((a, b) => a - b), Array.from({ length: 100 }, (_, i) => i));
 });
 
 overTransports(suite, 'the server’s timeout ends its question', async ({ connect }) => {

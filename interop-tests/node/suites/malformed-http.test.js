@@ -239,32 +239,6 @@ beside('session: the poll that waits is told of a bad Socket.IO packet', async (
   await checkOutcome(session, CLOSED);
 });
 
-// Payloads of revision 3, which count UTF-16 code units: [name, body, outcome].
-for (const [name, body] of [
-  ['a length that is too small', '3:420["echo"]'],
-  ['a length that is too great', '99:420["echo"]'],
-  ['a length that is no number', 'x:420["echo"]'],
-  ['no length', '420["echo"]'],
-  ['a negative length', '-1:4'],
-  ['digits at the end', '2:4112'],
-  ['an empty body', ''],
-  ['an unknown packet type', '1:x'],
-  ['a length of 400 digits', `${'9'.repeat(400)}:4`],
-]) {
-  beside(`revision 3: ${name}`, async () => {
-    const opened = await request(suite.port, { path: `${PATH}?EIO=3&transport=polling` });
-    assert.match(opened.body, /^\d+:0\{"sid":"/);
-    const { sid } = JSON.parse(opened.body.slice(opened.body.indexOf('{')));
-    const path = `${PATH}?EIO=3&transport=polling&sid=${sid}`;
-    assert.match((await request(suite.port, { path })).body, /^2:40/);
-    await request(suite.port, { method: 'POST', path, body });
-    // A pending farewell may be read first; after it the id is unknown.
-    let answer = await request(suite.port, { path });
-    for (let polls = 0; answer.status === 200 && polls < 3; polls++) answer = await request(suite.port, { path });
-    checkResponse(answer, refusal(1));
-  });
-}
-
 beside('session: polls and payloads are refused after the upgrade', async (t) => {
   const session = await PollingSession.open(t, suite.port);
   await session.connect();
