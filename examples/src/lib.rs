@@ -1,1 +1,8 @@
-//! Runnable examples.
+//! The examples of socket-io, one idea a file, each with a header that says how to run it and what to see.
+//!
+//! | example | what it shows |
+//! |---|---|
+//! | `chat` | a chat room with a web page: acknowledgements, rooms, volatile events, a graceful end |
+//! | `echo` | the smallest server, with a listener of its own |
+//! | `axum` | the server in an axum application, beside ordinary routes |
+//! | `hyper` | the server as a plain hyper service |

@@ -9,7 +9,7 @@ const NAME_LIMIT = 24;
 const TEXT_LIMIT = 2_000;
 const HISTORY_LENGTH = 50;
 
-const pageFolder = new URL("../../../examples/chat-web/", import.meta.url);
+const pageFolder = new URL("../../../examples/chat/page/", import.meta.url);
 const pageFiles = new Map([
   ["/", ["index.html", "text/html; charset=utf-8"]],
   ["/chat.js", ["chat.js", "text/javascript; charset=utf-8"]],

@@ -1,0 +1,10 @@
+//! The server over real sockets: a raw HTTP/1.1 client and a WebSocket client that can break every rule.
+
+mod closing;
+mod handshake;
+mod hosting;
+mod limits;
+mod polling;
+mod support;
+mod upgrade;
+mod websocket;

@@ -1,0 +1,300 @@
+//! From polling to WebSocket.
+
+use std::time::Duration;
+
+use engine_io::{CloseReason, Message, ServerConfig, Transport};
+
+use crate::support::{
+    Frame, Header, Host, Polling, WebSocket, check_end, drive, soon, until, upgrade_headers,
+};
+
+/// A WebSocket for that session.
+async fn candidate(polling: &Polling) -> WebSocket {
+    WebSocket::connect(polling.address, &format!("&sid={}", polling.sid)).await
+}
+
+async fn probe(candidate: &mut WebSocket) {
+    candidate.send("2probe").await;
+    assert_eq!(candidate.text().await, "3probe");
+}
+
+/// A session that has moved, seen from the client.
+async fn upgrade(polling: &Polling) -> WebSocket {
+    let mut websocket = candidate(polling).await;
+    probe(&mut websocket).await;
+    websocket.send("5").await;
+    websocket
+}
+
+#[tokio::test]
+async fn a_session_moves_to_a_websocket() {
+    let host = Host::new(ServerConfig::default()).await;
+    let (mut polling, socket) = host.polling_pair().await;
+    let (sender, driven) = drive(socket);
+    polling.say("4over polling").await;
+    polling.park().await;
+    until(|| sender.is_writable()).await;
+    let mut websocket = candidate(&polling).await;
+    probe(&mut websocket).await;
+    // The probe releases the GET, and whatever is sent now comes over the new transport.
+    polling.parked().await.check(200, "6");
+    assert_eq!(sender.transport(), Transport::Polling);
+    sender.send("meanwhile").unwrap();
+    websocket.send("5").await;
+    websocket.send("4over the websocket").await;
+    assert_eq!(websocket.text().await, "4meanwhile");
+    until(|| sender.transport() == Transport::WebSocket).await;
+    sender.send("after").unwrap();
+    assert_eq!(websocket.text().await, "4after");
+
+    let mismatch = r#"{"code":3,"message":"Bad request"}"#;
+    polling.poll().await.check(400, mismatch);
+    polling.post("4late").await.check(400, mismatch);
+    candidate(&polling).await.check_close(None).await;
+    websocket.send("4still here").await;
+    websocket.writer.frame(Header::CLOSE, b"").await;
+    websocket.check_close(None).await;
+    let messages = ["over polling", "over the websocket", "still here"];
+    check_end(driven, &messages, CloseReason::TransportClose).await;
+}
+
+#[tokio::test]
+async fn an_upgrade_needs_no_probe() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let polling = host.polling().await;
+    let mut websocket = candidate(&polling).await;
+    websocket.send("5").await;
+    websocket.send("4a").await;
+    assert_eq!(websocket.text().await, "4a");
+}
+
+#[tokio::test]
+async fn a_get_that_is_parked_at_the_switch_is_closed() {
+    let host = Host::new(ServerConfig::default()).await;
+    let (mut polling, socket) = host.polling_pair().await;
+    let (sender, _driven) = drive(socket);
+    polling.park().await;
+    until(|| sender.is_writable()).await;
+    let mut websocket = candidate(&polling).await;
+    websocket.send("5").await;
+    polling.parked().await.check(200, "1");
+    until(|| sender.transport() == Transport::WebSocket).await;
+}
+
+#[tokio::test]
+async fn a_candidate_that_never_speaks_is_closed_and_the_session_goes_on() {
+    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(50));
+    let host = Host::echo(config).await;
+    let mut polling = host.polling().await;
+    candidate(&polling).await.check_close(None).await;
+    polling.say("4a").await;
+    polling.poll().await.check(200, "4a");
+    // After the probe, too.
+    let mut silent = candidate(&polling).await;
+    probe(&mut silent).await;
+    silent.check_close(None).await;
+    polling.say("4b").await;
+    polling.poll().await.check(200, "4b");
+    // And another attempt succeeds.
+    let mut websocket = upgrade(&polling).await;
+    websocket.send("4c").await;
+    assert_eq!(websocket.text().await, "4c");
+}
+
+#[tokio::test]
+async fn a_candidate_that_fails_leaves_the_session_on_polling() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let mut polling = host.polling().await;
+    for frame in [
+        Header::TEXT.frame(b"4a"),
+        Header::TEXT.frame(b"2"),
+        Header::TEXT.frame(b""),
+        Header::TEXT.frame(b"x"),
+        Header::BINARY.frame(b"2probe"),
+        Header::CLOSE.frame(b""),
+    ] {
+        let mut failing = candidate(&polling).await;
+        failing.writer.write(&frame).await;
+        failing.check_close(None).await;
+    }
+    let mut failing = candidate(&polling).await;
+    failing.writer.write(b"\x81\x05probe").await;
+    failing.check_close(Some(1002)).await;
+    // One that just goes away; the session notices before it takes the next one.
+    let mut failing = candidate(&polling).await;
+    probe(&mut failing).await;
+    drop(failing);
+    polling.say("4a").await;
+    polling.poll().await.check(200, "4a");
+    let mut websocket = loop {
+        let mut next = candidate(&polling).await;
+        next.send("2probe").await;
+        if next.frame().await == Frame::Text("3probe".into()) {
+            break next;
+        }
+    };
+    websocket.send("5").await;
+    websocket.send("4b").await;
+    assert_eq!(websocket.text().await, "4b");
+}
+
+#[tokio::test]
+async fn a_second_candidate_is_closed_at_once() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let polling = host.polling().await;
+    let mut first = candidate(&polling).await;
+    probe(&mut first).await;
+    for _ in 0..3 {
+        candidate(&polling).await.check_close(None).await;
+    }
+    first.send("5").await;
+    first.send("4a").await;
+    assert_eq!(first.text().await, "4a");
+}
+
+#[tokio::test]
+async fn the_heartbeat_s_deadline_survives_the_upgrade() {
+    let config = ServerConfig::default()
+        .ping_interval(Duration::from_millis(30))
+        .ping_timeout(Duration::from_millis(150));
+    let host = Host::new(config).await;
+    let (mut polling, socket) = host.polling_pair().await;
+    let (_sender, driven) = drive(socket);
+    polling.poll().await.check(200, "2");
+    // The ping is never answered.
+    let websocket = upgrade(&polling).await;
+    websocket.check_close(None).await;
+    check_end(driven, &[], CloseReason::PingTimeout).await;
+}
+
+#[tokio::test]
+async fn a_candidate_ends_with_its_session() {
+    let host = Host::new(ServerConfig::default()).await;
+    let (polling, socket) = host.polling_pair().await;
+    let (sender, driven) = drive(socket);
+    let mut probed = candidate(&polling).await;
+    probe(&mut probed).await;
+    sender.abort();
+    probed.check_close(None).await;
+    check_end(driven, &[], CloseReason::ForcedClose).await;
+}
+
+#[tokio::test]
+async fn a_candidate_that_nobody_took_ends_with_its_session() {
+    let host = Host::new(ServerConfig::default()).await;
+    let (polling, socket) = host.polling_pair().await;
+    let offered = candidate(&polling).await;
+    // It has arrived once a second one is refused.
+    candidate(&polling).await.check_close(None).await;
+    let sender = socket.sender();
+    drop(socket);
+    offered.check_close(None).await;
+    drop(sender);
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_does_not_stop_an_upgrade() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let polling = host.polling().await;
+    let WebSocket {
+        mut reader,
+        mut writer,
+    } = candidate(&polling).await;
+    const COUNT: usize = 200_000;
+    let writing = tokio::spawn(async move {
+        let ping = Header::PING.frame(&[b'x'; 125]);
+        let pings = ping.repeat(1000);
+        for _ in 0..COUNT / 1000 {
+            writer.write(&pings).await;
+        }
+        writer.send("2probe").await;
+        writer
+    });
+    // Reading begins when the server has stopped.
+    let writing = crate::support::not_yet(writing).await;
+    for _ in 0..COUNT {
+        assert_eq!(reader.frame().await, Frame::Pong(vec![b'x'; 125]));
+    }
+    assert_eq!(reader.text().await, "3probe");
+    let mut writer = soon(writing).await.unwrap();
+    writer.send("5").await;
+    writer.send("4a").await;
+    assert_eq!(reader.text().await, "4a");
+}
+
+#[tokio::test]
+async fn an_upgrade_that_is_no_get_is_refused() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let mut polling = host.polling().await;
+    let target = format!("/engine.io/?EIO=4&transport=websocket&sid={}", polling.sid);
+    let reply = host
+        .http()
+        .await
+        .request("POST", &target, upgrade_headers(), b"2probe")
+        .await;
+    assert_eq!(reply.status, 400);
+    polling.say("4a").await;
+    polling.poll().await.check(200, "4a");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn order_is_kept_through_the_upgrade_while_both_sides_send() {
+    const COUNT: usize = 6000;
+    for round in 0..4 {
+        let host = Host::new(ServerConfig::default()).await;
+        let (mut polling, socket) = host.polling_pair().await;
+        let (sender, driven) = drive(socket);
+        let sending = tokio::spawn(async move {
+            for number in 0..COUNT {
+                sender.send(number.to_string()).unwrap();
+                if number % 5 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        });
+        let mut arrived: Vec<String> = Vec::new();
+        let mut sent = 0;
+        let mut chunk = |size: usize| {
+            let packets: Vec<_> = (sent..sent + size).map(|number| format!("4{number}")).collect();
+            sent += size;
+            packets.join("\x1e")
+        };
+        for _ in 0..10 + round * 10 {
+            polling.say(chunk(7)).await;
+            arrived.extend(polling.packets(1).await);
+        }
+        // As the JavaScript client does it: poll and post until the probe is answered, let both finish, then switch.
+        let mut websocket = candidate(&polling).await;
+        websocket.send("2probe").await;
+        polling.say(chunk(7)).await;
+        arrived.extend(polling.packets(1).await);
+        assert_eq!(websocket.text().await, "3probe");
+        websocket.send("5").await;
+        let (mut reader, mut writer) = (websocket.reader, websocket.writer);
+        let writing = tokio::spawn(async move {
+            for number in sent..COUNT {
+                writer.send(&format!("4{number}")).await;
+            }
+            writer.frame(Header::CLOSE, b"").await;
+            writer
+        });
+        arrived.retain(|packet| packet != "6");
+        while arrived.len() < COUNT {
+            arrived.push(reader.text().await);
+        }
+        assert!(
+            arrived
+                .into_iter()
+                .eq((0..COUNT).map(|number| format!("4{number}")))
+        );
+        soon(sending).await.unwrap();
+        soon(writing).await.unwrap();
+        let (messages, reason) = soon(driven).await.unwrap();
+        assert_eq!(reason, CloseReason::TransportClose);
+        assert!(
+            messages
+                .into_iter()
+                .eq((0..COUNT).map(|number| Message::from(number.to_string())))
+        );
+    }
+}
