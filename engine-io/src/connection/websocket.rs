@@ -68,12 +68,13 @@ pub(crate) enum End {
 
 impl WebSocket {
     /// The server's end of an upgraded connection.
-    pub(crate) fn server(stream: Stream, ahead: Bytes, max_message: usize) -> Self {
+    pub(crate) fn server(stream: Stream, ahead: &[u8], max_message: usize) -> Self {
         Self {
             stream,
             max_message,
             context: None,
-            ahead,
+            // Even an empty slice of the HTTP server's buffer would keep all of it in memory.
+            ahead: Bytes::copy_from_slice(ahead),
             fed: 0,
             returned: 0,
             egress: VecDeque::new(),

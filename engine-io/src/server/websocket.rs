@@ -32,7 +32,7 @@ pub(crate) async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<B
     match upgrade.await {
         Ok(upgraded) => {
             let (stream, ahead) = Stream::from_upgraded(upgraded);
-            Some(Box::new(WebSocket::server(stream, ahead, max_payload)))
+            Some(Box::new(WebSocket::server(stream, &ahead, max_payload)))
         }
         Err(error) => {
             tracing::debug!(%error, "connection lost during the websocket handshake");

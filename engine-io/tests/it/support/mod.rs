@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 
 pub(crate) use http::{Http, Reply};
 pub(crate) use polling::Polling;
-pub(crate) use websocket::{Frame, Header, WebSocket, WsReader, WsWriter, upgrade_headers};
+pub(crate) use websocket::{Frame, Header, WebSocket, upgrade_headers};
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(10);
