@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 
 use crate::connection::Shared;
 use crate::sid::Sid;
@@ -27,8 +27,20 @@ impl Registry {
         ))
     }
 
-    pub(crate) fn insert(&self, shared: Arc<Shared>) {
-        self.sessions.insert(shared.sid.clone(), shared);
+    /// Adds a session, unless its id is taken: nobody may step into another one's place.
+    pub(crate) fn insert(&self, shared: Arc<Shared>) -> bool {
+        match self.sessions.entry(shared.sid.clone()) {
+            Entry::Vacant(entry) => {
+                entry.insert(shared);
+                true
+            }
+            Entry::Occupied(_) => false,
+        }
+    }
+
+    /// Whether a session has that id.
+    pub(crate) fn contains(&self, sid: &Sid) -> bool {
+        self.sessions.contains_key(sid)
     }
 
     /// The session of that id, unless it is over.
@@ -38,8 +50,10 @@ impl Registry {
         (!closed).then_some(shared)
     }
 
-    pub(crate) fn remove(&self, sid: &Sid) {
-        self.sessions.remove(sid);
+    /// Removes that session, and no later one of the same id.
+    pub(crate) fn remove(&self, shared: &Arc<Shared>) {
+        self.sessions
+            .remove_if(&shared.sid, |_, known| Arc::ptr_eq(known, shared));
         // Memory goes back once most of the table is empty.
         if self.sessions.len() < self.sessions.capacity() / 8 {
             self.sessions.shrink_to_fit();

@@ -135,7 +135,10 @@ impl Socket {
     /// in the inbox.
     fn poll_step(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<CloseReason>> {
         loop {
-            self.take_turn(now(), read);
+            let now = now();
+            if self.take_turn(now, read) {
+                self.handle_timeout(cx, now);
+            }
             let progress = self.poll_websocket(cx, read) | self.poll_candidate(cx);
             if read && !self.inbox.is_empty() {
                 return Poll::Ready(None);
@@ -166,8 +169,8 @@ impl Socket {
         }
     }
 
-    /// Does what the clock asks for and moves everything between the shared state and this task.
-    fn take_turn(&mut self, now: Instant, read: bool) {
+    /// Moves everything between the shared state and this task. True when the clock asks for something.
+    fn take_turn(&mut self, now: Instant, read: bool) -> bool {
         let Self {
             shared,
             websocket,
@@ -177,13 +180,6 @@ impl Socket {
         } = self;
         shared.update(|state| {
             state.driver = None;
-            if state
-                .session
-                .poll_timeout()
-                .is_some_and(|deadline| now >= deadline)
-            {
-                state.session.handle_timeout(now);
-            }
             if state.candidate.is_some() {
                 *candidate = state.candidate.take();
             }
@@ -195,19 +191,45 @@ impl Socket {
                 }
             }
             if read {
-                inbox.append(&mut state.inbox);
+                if inbox.is_empty() {
+                    // No capacity stays behind after a burst.
+                    std::mem::swap(inbox, &mut state.inbox);
+                } else {
+                    inbox.append(&mut state.inbox);
+                }
                 if inbox.is_empty() && std::mem::take(&mut state.garbage) {
                     state.session.handle_garbage(state.session.transport());
                 }
             }
+            state
+                .session
+                .poll_timeout()
+                .is_some_and(|deadline| now >= deadline)
+        })
+    }
+
+    /// Does what the clock asks for. The owner may be late, so what the peer said meanwhile counts before its silence does.
+    fn handle_timeout(&mut self, cx: &mut Context<'_>, now: Instant) {
+        let unread = !self.inbox.is_empty() || self.shared.lock().has_input();
+        if !unread {
+            self.poll_websocket(cx, true);
+            self.poll_candidate(cx);
+        }
+        self.shared.update(|state| {
+            if unread {
+                // Over polling the POST with the pong may wait behind the one that is unread.
+                state.session.handle_traffic(now);
+            }
+            state.session.handle_timeout(now);
         });
     }
 
-    /// Writes what is queued, then reads once. True when something was read.
+    /// Writes what is queued, then reads once. True when something was read, or the end was found.
     fn poll_websocket(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
         let Some(websocket) = &mut self.websocket else {
             return false;
         };
+        let mut broken = false;
         if websocket.has_egress() {
             match websocket.poll_flush(cx) {
                 Poll::Pending => {}
@@ -220,18 +242,18 @@ impl Socket {
                     self.shared
                         .update(|state| state.session.handle_written(written));
                 }
-                Poll::Ready(Err(_)) => {
-                    self.end_websocket(End::Failed);
-                    return false;
-                }
+                // What arrived before the connection broke still counts.
+                Poll::Ready(Err(_)) => broken = true,
             }
         }
-        if !read || !self.inbox.is_empty() {
+        if !broken && (!read || !self.inbox.is_empty()) {
             return false;
         }
         let mut arrived = VecDeque::new();
-        let Poll::Ready(result) = websocket.poll_read(cx, &mut arrived) else {
-            return false;
+        let result = match websocket.poll_read(cx, &mut arrived) {
+            Poll::Ready(result) => result,
+            Poll::Pending if broken => Err(End::Failed),
+            Poll::Pending => return false,
         };
         let now = now();
         let mut packets = arrived.into_iter().map(decode);
@@ -251,8 +273,9 @@ impl Socket {
 
     fn end_websocket(&mut self, end: End) {
         let reason = match end {
-            End::Closed => CloseReason::TransportClose,
-            End::Failed | End::Ours | End::Violation(_) => CloseReason::TransportError,
+            // As in the reference, a connection that breaks is one that the peer closed.
+            End::Closed | End::Failed => CloseReason::TransportClose,
+            End::Ours | End::Violation(_) => CloseReason::TransportError,
         };
         self.shared
             .update(|state| state.session.handle_transport_closed(reason));
@@ -307,6 +330,8 @@ impl Socket {
             return true;
         }
         let flushed = candidate.poll_flush(cx);
+        // Where nothing was read because too much waited to be written, there may be room now.
+        let progress = progress || matches!(flushed, Poll::Ready(Ok(1..)));
         if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
             self.candidate = Some(candidate);
         } else {
@@ -319,11 +344,11 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        self.registry.remove(&self.shared.sid);
-        for websocket in [self.websocket.take(), self.candidate.take()] {
-            if let Some(websocket) = websocket {
-                end_stream(*websocket, End::Ours);
-            }
+        self.registry.remove(&self.shared);
+        let offered = self.shared.lock().candidate.take();
+        let websockets = [self.websocket.take(), self.candidate.take(), offered];
+        for websocket in websockets.into_iter().flatten() {
+            end_stream(*websocket, End::Ours);
         }
     }
 
@@ -472,9 +497,12 @@ fn close_reason(shared: &Shared) -> Option<CloseReason> {
 /// Prints no session id: it is a credential.
 fn fmt_shared(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     let state = shared.lock();
+    let session = &state.session;
+    let (ready, transport, buffered) = (session.state(), session.transport(), session.buffered());
+    drop(state);
     f.debug_struct(name)
-        .field("state", &state.session.state())
-        .field("transport", &state.session.transport())
-        .field("buffered", &state.session.buffered())
+        .field("state", &ready)
+        .field("transport", &transport)
+        .field("buffered", &buffered)
         .finish_non_exhaustive()
 }

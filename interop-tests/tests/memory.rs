@@ -34,22 +34,27 @@ fn an_idle_connection_stays_within_its_budget_of_heap() {
     clients.extend((0..CONNECTIONS).map(|_| connect(address)));
     wait_until(|| io.of("/").len() == CONNECTIONS);
     let idle = (at_rest() - base) / CONNECTIONS;
-    println!("heap per idle connection: {idle} bytes (budget {BUDGET})");
+    report(&format!("heap per idle connection: {idle} bytes (budget {BUDGET})"));
 
     for client in &mut clients {
         round_trip(client, BIG);
     }
     let after_big = at_rest().saturating_sub(base) / CONNECTIONS;
-    println!("the same after {BIG} bytes both ways on each: {after_big} bytes");
+    report(&format!("the same after {BIG} bytes both ways on each: {after_big} bytes"));
 
     drop(clients);
     wait_until(|| io.connections() == 0);
     let left = at_rest().saturating_sub(base) / CONNECTIONS;
-    println!("the same after all have left: {left} bytes");
+    report(&format!("the same after all have left: {left} bytes"));
 
     assert!(idle <= BUDGET, "{idle} > {BUDGET}");
     assert!(after_big <= BUDGET, "{after_big} > {BUDGET}");
     assert!(left <= 64, "{left} bytes of each connection are kept");
+}
+
+/// Prints past the test runner, which shows the output of failed tests only.
+fn report(line: &str) {
+    writeln!(std::io::stdout(), "{line}").unwrap();
 }
 
 fn start_server() -> (SocketIo, SocketAddr) {

@@ -1,5 +1,6 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
+mod boundary;
 mod stream;
 mod websocket;
 

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
+use super::boundary::Boundary;
 use super::stream::Stream;
 use crate::packet::Message;
 use crate::text::Text;
@@ -45,10 +46,11 @@ pub(crate) struct WebSocket {
     context: Option<Box<WebSocketContext>>,
     /// Read ahead by the HTTP server before the upgrade.
     ahead: Bytes,
-    /// Bytes fed to the context and bytes of the messages it returned: equal when it holds nothing.
-    fed: usize,
-    returned: usize,
+    /// Tells when the context holds nothing.
+    boundary: Boundary,
     egress: VecDeque<Bytes>,
+    /// Handed to a stream that buffers, and not known to have left it.
+    unflushed: bool,
     /// Bytes in `egress` that tungstenite put there.
     pongs: usize,
 }
@@ -75,9 +77,9 @@ impl WebSocket {
             context: None,
             // Even an empty slice of the HTTP server's buffer would keep all of it in memory.
             ahead: Bytes::copy_from_slice(ahead),
-            fed: 0,
-            returned: 0,
+            boundary: Boundary::default(),
             egress: VecDeque::new(),
+            unflushed: false,
             pongs: 0,
         }
     }
@@ -120,7 +122,7 @@ impl WebSocket {
                 .max_frame_size(Some(max));
             Box::new(WebSocketContext::new(Role::Server, Some(config)))
         });
-        self.fed += input.len();
+        self.boundary.advance(input);
         let mut pipe = Pipe {
             input,
             egress: &mut self.egress,
@@ -128,22 +130,13 @@ impl WebSocket {
         };
         loop {
             match context.read(&mut pipe) {
-                Ok(tungstenite::Message::Text(text)) => {
-                    self.returned += masked_frame_len(text.len());
-                    match Text::try_from(Bytes::from(text)) {
-                        Ok(text) => inbox.push_back(Message::Text(text)),
-                        Err(_) => return Err(End::Violation(1007)),
-                    }
-                }
-                Ok(tungstenite::Message::Binary(data)) => {
-                    self.returned += masked_frame_len(data.len());
-                    inbox.push_back(Message::Binary(data));
-                }
-                Ok(tungstenite::Message::Ping(data) | tungstenite::Message::Pong(data)) => {
-                    self.returned += masked_frame_len(data.len());
-                }
-                // The next turn queues the answer and ends with `ConnectionClosed`.
-                Ok(tungstenite::Message::Close(_) | tungstenite::Message::Frame(_)) => {}
+                Ok(tungstenite::Message::Text(text)) => match Text::try_from(Bytes::from(text)) {
+                    Ok(text) => inbox.push_back(Message::Text(text)),
+                    Err(_) => return Err(End::Violation(1007)),
+                },
+                Ok(tungstenite::Message::Binary(data)) => inbox.push_back(Message::Binary(data)),
+                // The next turn queues the answer; that to a close frame ends with `ConnectionClosed`.
+                Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Err(End::Closed),
                 Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
@@ -154,10 +147,8 @@ impl WebSocket {
                 Err(_) => return Err(End::Failed),
             }
         }
-        if self.fed == self.returned {
+        if self.boundary.is_clean() {
             self.context = None;
-            self.fed = 0;
-            self.returned = 0;
         }
         Ok(())
     }
@@ -178,8 +169,9 @@ impl WebSocket {
         });
     }
 
+    /// Whether something waits to be written.
     pub(crate) fn has_egress(&self) -> bool {
-        !self.egress.is_empty()
+        !self.egress.is_empty() || self.unflushed
     }
 
     /// Writes what is queued. Ready with the bytes that left once the queue is empty or blocked after progress; pending when nothing could be written.
@@ -199,6 +191,7 @@ impl WebSocket {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(length)) => {
                     written += length;
+                    self.unflushed = matches!(self.stream, Stream::Other(_));
                     self.advance(length);
                 }
             }
@@ -206,10 +199,11 @@ impl WebSocket {
         if self.egress.capacity() > 2 * WRITE_SLICES {
             self.egress = VecDeque::new();
         }
-        if let Stream::Other(_) = self.stream {
-            // Only buffering streams need it, and what they could not pass on goes out with the next turn.
-            if let Poll::Ready(Err(error)) = Pin::new(&mut self.stream).poll_flush(cx) {
-                return Poll::Ready(Err(error));
+        if self.unflushed {
+            match Pin::new(&mut self.stream).poll_flush(cx)? {
+                Poll::Ready(()) => self.unflushed = false,
+                Poll::Pending if written == 0 => return Poll::Pending,
+                Poll::Pending => {}
             }
         }
         Poll::Ready(Ok(written))
@@ -258,16 +252,6 @@ fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<us
     let mut buffer = ReadBuf::new(&mut scratch);
     ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
     Poll::Ready(Ok(buffer.filled().len()))
-}
-
-/// Bytes of an unfragmented masked frame with the shortest length form. A frame of another form is longer, so `returned` can only fall short of `fed`.
-fn masked_frame_len(len: usize) -> usize {
-    let header = match len {
-        0..=125 => 2,
-        126..=0xffff => 4,
-        _ => 10,
-    };
-    header + 4 + len
 }
 
 /// What tungstenite reads from and writes to: bytes in memory.

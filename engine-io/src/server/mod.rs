@@ -101,6 +101,11 @@ impl Server {
         for shared in self.inner.registry.all() {
             shared.abort();
         }
+        // What waits to be accepted may wait for ever. If the lock is taken, somebody is accepting.
+        if let Ok(mut accepted) = self.inner.accepted.try_lock() {
+            accepted.close();
+            while accepted.try_recv().is_ok() {}
+        }
     }
 
     /// Answers one request. For hosts that are neither tower nor hyper services; the others do this by themselves.
@@ -148,10 +153,10 @@ impl Server {
                 if response.status().is_success()
                     || response.status() == StatusCode::SWITCHING_PROTOCOLS =>
             {
-                if let Some(index) = jsonp.filter(|_| parts.method == Method::GET) {
-                    jsonp::wrap(&mut response, &index);
-                }
                 if response.status().is_success() {
+                    if let Some(index) = jsonp.filter(|_| parts.method == Method::GET) {
+                        jsonp::wrap(&mut response, &index);
+                    }
                     headers::common(response.headers_mut(), parts);
                 }
                 if let Some(edit) = &config.headers {
@@ -199,23 +204,25 @@ impl Server {
                 .next_sid()
                 .map_err(|error| Refusal::IdGeneration(error.to_string()))?,
         };
+        // While the backlog is full the request waits here, and a client that leaves takes its request along.
+        let place = self.reserve().await?;
+        let request = SessionRequest::new(parts);
         let mut response = match transport {
             Transport::Polling => {
-                let shared = self.open(sid.clone(), SessionRequest::new(parts), transport);
+                let shared = self.open(sid.clone(), request, transport)?;
                 // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
                 let response = polling::first_answer(&shared);
-                let socket = Socket::new(shared, self.inner.registry.clone(), None);
-                self.deliver(socket).await?;
+                place.send(Socket::new(shared, self.inner.registry.clone(), None));
                 response
             }
             Transport::WebSocket => {
+                if self.inner.registry.contains(&sid) {
+                    return Err(id_in_use());
+                }
                 let response = websocket::accept(parts);
                 if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
-                    tokio::spawn(self.clone().open_websocket(
-                        upgrade,
-                        sid.clone(),
-                        SessionRequest::new(parts),
-                    ));
+                    let sid = sid.clone();
+                    tokio::spawn(self.clone().open_websocket(upgrade, sid, request, place));
                 }
                 response
             }
@@ -229,7 +236,12 @@ impl Server {
         Ok(response)
     }
 
-    fn open(&self, sid: Sid, request: SessionRequest, transport: Transport) -> Arc<Shared> {
+    fn open(
+        &self,
+        sid: Sid,
+        request: SessionRequest,
+        transport: Transport,
+    ) -> Result<Arc<Shared>, Refusal> {
         let config = &self.inner.config;
         let handshake = Handshake {
             sid: sid.to_string(),
@@ -256,33 +268,45 @@ impl Server {
             );
         }
         let shared = Arc::new(Shared::new(sid, request, session));
-        self.inner.registry.insert(shared.clone());
-        shared
+        if !self.inner.registry.insert(shared.clone()) {
+            return Err(id_in_use());
+        }
+        // A server that closes sets this first, so either it finds the session or the session finds this.
+        if self.inner.closed.load(Ordering::Acquire) {
+            self.inner.registry.remove(&shared);
+            return Err(Refusal::Closing);
+        }
+        Ok(shared)
     }
 
-    async fn open_websocket(self, upgrade: OnUpgrade, sid: Sid, request: SessionRequest) {
+    async fn open_websocket(
+        self,
+        upgrade: OnUpgrade,
+        sid: Sid,
+        request: SessionRequest,
+        place: mpsc::OwnedPermit<Socket>,
+    ) {
         let Some(websocket) = websocket::upgraded(upgrade, self.inner.config.max_payload).await
         else {
             return;
         };
-        let shared = self.open(sid, request, Transport::WebSocket);
-        // A server that closed meanwhile drops the socket, which closes the connection.
-        let _ = self
-            .deliver(Socket::new(
-                shared,
-                self.inner.registry.clone(),
-                Some(websocket),
-            ))
-            .await;
+        match self.open(sid, request, Transport::WebSocket) {
+            Ok(shared) => {
+                let registry = self.inner.registry.clone();
+                place.send(Socket::new(shared, registry, Some(websocket)));
+            }
+            Err(refusal) => {
+                tracing::debug!(%refusal, "websocket closed");
+                websocket::close(*websocket).await;
+            }
+        }
     }
 
-    /// Hands a session to `accept`, waiting while the backlog is full.
-    async fn deliver(&self, socket: Socket) -> Result<(), Refusal> {
+    /// A place in the backlog of `accept`, waited for while there is none.
+    async fn reserve(&self) -> Result<mpsc::OwnedPermit<Socket>, Refusal> {
         let sender = self.inner.sockets.lock().clone();
-        match sender {
-            Some(sender) => sender.send(socket).await.map_err(|_| Refusal::Closing),
-            None => Err(Refusal::Closing),
-        }
+        let place = sender.ok_or(Refusal::Closing)?.reserve_owned().await;
+        place.map_err(|_| Refusal::Closing)
     }
 
     fn candidate(&self, parts: &mut Parts, shared: Arc<Shared>) -> Response<Bytes> {
@@ -297,6 +321,10 @@ impl Server {
         }
         response
     }
+}
+
+fn id_in_use() -> Refusal {
+    Refusal::IdGeneration("the id is in use".into())
 }
 
 impl fmt::Debug for Server {

@@ -71,7 +71,7 @@ pub(crate) fn route(
     };
     let supported = query.revision.as_deref() == Some("4");
     let handshake = if upgrade {
-        check_websocket(&parts.headers)
+        check_websocket(parts)
     } else {
         Ok(())
     };
@@ -131,7 +131,8 @@ pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
 }
 
 /// Source: RFC 6455 §4.2.1, and the reference's WebSocket library for the texts.
-fn check_websocket(headers: &HeaderMap) -> Result<(), Refusal> {
+fn check_websocket(parts: &Parts) -> Result<(), Refusal> {
+    let headers = &parts.headers;
     let is = |name: header::HeaderName, accepted: &[&str]| {
         headers.get(name).is_some_and(|value| {
             accepted
@@ -139,6 +140,9 @@ fn check_websocket(headers: &HeaderMap) -> Result<(), Refusal> {
                 .any(|text| value.as_bytes().eq_ignore_ascii_case(text.as_bytes()))
         })
     };
+    if parts.method != Method::GET {
+        return Err(Refusal::WebSocketHandshake("Invalid HTTP method"));
+    }
     if !is(header::UPGRADE, &["websocket"]) {
         return Err(Refusal::WebSocketHandshake("Invalid Upgrade header"));
     }

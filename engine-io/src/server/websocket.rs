@@ -67,7 +67,8 @@ pub(crate) fn refuse(parts: &mut Parts) -> Response<Bytes> {
     response
 }
 
-async fn close(mut websocket: WebSocket) {
+/// Closes without a code.
+pub(crate) async fn close(mut websocket: WebSocket) {
     websocket.push_close(None);
     websocket.linger().await;
 }

@@ -12,9 +12,9 @@ pub enum CloseReason {
     ParseError,
     /// The peer was not heard in time after a ping: `ping timeout`.
     PingTimeout,
-    /// The peer closed the session or its connection: `transport close`.
+    /// The peer closed the session, or its connection ended: `transport close`.
     TransportClose,
-    /// The connection failed, or the peer broke the rules of the transport: `transport error`.
+    /// A request failed midway, or the peer broke the rules of the transport: `transport error`.
     TransportError,
 }
 

@@ -228,16 +228,11 @@ async fn the_close_frame_arrives_at_a_peer_that_still_sends() {
     let host = Host::new(ServerConfig::default()).await;
     let (mut websocket, mut socket) = host.websocket_pair().await;
     let data = vec![b'x'; 500_000];
-    websocket
-        .writer
-        .frame(Header::BINARY, &data)
-        .await;
+    websocket.writer.frame(Header::BINARY, &data).await;
     assert!(soon(socket.recv()).await.is_some());
     let mut writer = websocket.writer;
     let writing = tokio::spawn(async move {
-        writer
-            .frame(Header::BINARY, &data)
-            .await;
+        writer.frame(Header::BINARY, &data).await;
         writer
     });
     drop(socket);

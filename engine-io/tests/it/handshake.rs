@@ -12,14 +12,20 @@ const WEBSOCKET: &str = "/engine.io/?EIO=4&transport=websocket";
 
 /// A handshake with these further header lines.
 async fn open(host: &Host, headers: &str) -> Reply {
-    host.http().await.request("GET", POLLING, headers, b"").await
+    host.http()
+        .await
+        .request("GET", POLLING, headers, b"")
+        .await
 }
 
 /// A WebSocket handshake, answered with 101 or not.
 async fn open_websocket(host: &Host, query: &str, headers: &str) -> Reply {
     let headers = format!("{}{headers}", upgrade_headers());
     let target = format!("/engine.io/?{query}");
-    host.http().await.request("GET", &target, &headers, b"").await
+    host.http()
+        .await
+        .request("GET", &target, &headers, b"")
+        .await
 }
 
 #[tokio::test]
@@ -57,9 +63,7 @@ async fn a_polling_handshake_is_answered_with_the_open_packet() {
 async fn a_websocket_handshake_is_followed_by_the_open_packet() {
     let host = Host::new(ServerConfig::default()).await;
     let mut http = host.http().await;
-    let reply = http
-        .request("GET", WEBSOCKET, upgrade_headers(), b"")
-        .await;
+    let reply = http.request("GET", WEBSOCKET, upgrade_headers(), b"").await;
     assert_eq!(reply.status, 101);
     // The example of RFC 6455 §1.3.
     assert_eq!(
@@ -194,7 +198,8 @@ async fn plain_requests_are_refused_with_the_reference_s_codes() {
     let config = ServerConfig::default().transports([Transport::Polling, Transport::WebSocket]);
     let host = Host::echo(config).await;
     let sid = host.polling().await.sid;
-    let websocket_sid = host.bare_websocket("").await.handshake().await;
+    let mut websocket = host.bare_websocket("").await;
+    let websocket_sid = websocket.handshake().await;
     for (method, query, code) in [
         ("GET", "EIO=4".to_owned(), 0),
         ("GET", "EIO=4&transport=carrier-pigeon".to_owned(), 0),
@@ -206,8 +211,16 @@ async fn plain_requests_are_refused_with_the_reference_s_codes() {
         ("OPTIONS", "EIO=4&transport=polling".to_owned(), 2),
         ("GET", "EIO=4&transport=websocket".to_owned(), 3),
         ("GET", format!("EIO=4&transport=websocket&sid={sid}"), 3),
-        ("GET", format!("EIO=4&transport=polling&sid={websocket_sid}"), 3),
-        ("POST", format!("EIO=4&transport=polling&sid={websocket_sid}"), 3),
+        (
+            "GET",
+            format!("EIO=4&transport=polling&sid={websocket_sid}"),
+            3,
+        ),
+        (
+            "POST",
+            format!("EIO=4&transport=polling&sid={websocket_sid}"),
+            3,
+        ),
         ("GET", format!("EIO=3&transport=polling&sid={sid}"), 3),
         ("GET", format!("transport=polling&sid={sid}"), 3),
         ("GET", "EIO=3&transport=polling".to_owned(), 5),
@@ -281,7 +294,10 @@ async fn garbage_upgrades_are_refused() {
     let mut http = host.http().await;
     http.write("\x16\x03\x01\x02\x00\x01\x00\x01\u{fc}\x03\x03 no http at all\r\n\r\n")
         .await;
-    assert!(matches!(http.read_reply(false).await, None | Some(Reply { status: 400, .. })));
+    assert!(matches!(
+        http.read_reply(false).await,
+        None | Some(Reply { status: 400, .. })
+    ));
     // The server is none the worse.
     host.websocket().await;
 }
@@ -410,7 +426,11 @@ async fn the_path_is_a_prefix_that_ends_with_a_slash() {
         ("/a/?EIO=4&transport=polling", 404),
         ("/", 404),
     ] {
-        assert_eq!(host.http().await.get(target).await.status, status, "{target}");
+        assert_eq!(
+            host.http().await.get(target).await.status,
+            status,
+            "{target}"
+        );
     }
 }
 

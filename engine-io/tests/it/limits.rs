@@ -32,7 +32,10 @@ async fn a_slow_reader_fills_its_outbox_and_nobody_else_s() {
         assert!(sender.buffered() <= LIMIT);
         tokio::task::yield_now().await;
     };
-    assert!(matches!(full, SendError::Full { limit: LIMIT, .. }), "{full}");
+    assert!(
+        matches!(full, SendError::Full { limit: LIMIT, .. }),
+        "{full}"
+    );
     assert!(!sender.is_writable());
     other_sender.send("a").unwrap();
     assert_eq!(other.text().await, "4a");
@@ -112,7 +115,10 @@ async fn a_peer_that_pings_without_reading_is_not_read_any_further() {
             other => break assert_eq!(other, Frame::Text("4a".into())),
         }
     }
-    assert!(pongs == pings || pongs == pings + PINGS, "{pongs} of {pings}");
+    assert!(
+        pongs == pings || pongs == pings + PINGS,
+        "{pongs} of {pings}"
+    );
     soon(writing).await.unwrap();
 }
 

@@ -362,7 +362,11 @@ async fn order_is_kept_over_polling_while_both_sides_send() {
     assert!(numbers.into_iter().eq(0..COUNT));
     soon(sending).await.unwrap();
     polling.post = post;
-    polling.post.request("POST", &target, "", b"1").await.check(200, "ok");
+    polling
+        .post
+        .request("POST", &target, "", b"1")
+        .await
+        .check(200, "ok");
     let (messages, _) = soon(driven).await.unwrap();
     assert!(
         messages

@@ -227,14 +227,14 @@ async fn order_is_kept_over_a_websocket_while_both_sides_send() {
         for number in 0..COUNT {
             writer.send(&format!("4{number}")).await;
         }
-        writer.frame(Header::CLOSE, b"").await;
         writer
     });
     for number in 0..COUNT {
         assert_eq!(reader.text().await, format!("4{number}"));
     }
     soon(sending).await.unwrap();
-    soon(writing).await.unwrap();
+    let mut writer = soon(writing).await.unwrap();
+    writer.frame(Header::CLOSE, b"").await;
     let (messages, reason) = soon(driven).await.unwrap();
     assert_eq!(reason, CloseReason::TransportClose);
     assert!(

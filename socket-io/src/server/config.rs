@@ -203,7 +203,7 @@ impl SocketIoBuilder {
 
     /// Shares a value with all handlers, which take it as [`State<T>`](crate::State); at most one of each type.
     pub fn state<T: Send + Sync + 'static>(mut self, state: T) -> Self {
-        self.config.state.insert(state);
+        drop(self.config.state.insert(state));
         self
     }
 

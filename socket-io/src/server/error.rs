@@ -139,6 +139,16 @@ pub enum Failure {
     Protocol(String),
 }
 
+impl Failure {
+    /// Whether the peer sent what is no JSON, or placeholders without attachments.
+    pub(crate) fn is_violation(&self) -> bool {
+        matches!(
+            self,
+            Self::Args(ArgsError::Syntax(_) | ArgsError::IllegalAttachment)
+        )
+    }
+}
+
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

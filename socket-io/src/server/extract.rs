@@ -56,6 +56,10 @@ impl Context {
 ///
 /// Each can be wrapped in an `Option`, which is `None` where it would be refused.
 pub trait FromContext: Sized {
+    /// Whether [`from_context`](Self::from_context) checks the syntax of the event's arguments by reading them all. Where no argument of a handler does, they
+    /// are checked before the handler is called, since a client that sends what is no JSON is to be disconnected.
+    const READS_ARGS: bool = false;
+
     /// Takes the value out of the context.
     ///
     /// # Errors
@@ -64,9 +68,16 @@ pub trait FromContext: Sized {
     fn from_context(context: &Context) -> Result<Self, Failure>;
 }
 
+/// What breaks the protocol is refused all the same.
 impl<T: FromContext> FromContext for Option<T> {
+    const READS_ARGS: bool = T::READS_ARGS;
+
     fn from_context(context: &Context) -> Result<Self, Failure> {
-        Ok(T::from_context(context).ok())
+        match T::from_context(context) {
+            Ok(value) => Ok(Some(value)),
+            Err(failure) if failure.is_violation() => Err(failure),
+            Err(_) => Ok(None),
+        }
     }
 }
 
@@ -91,12 +102,16 @@ impl FromContext for SocketIo {
 pub struct Data<T>(pub T);
 
 impl<T: DeserializeOwned> FromContext for Data<T> {
+    const READS_ARGS: bool = true;
+
     fn from_context(context: &Context) -> Result<Self, Failure> {
         context.args.parse_data().map(Self).map_err(Failure::Args)
     }
 }
 
 impl FromContext for RawArgs {
+    const READS_ARGS: bool = true;
+
     fn from_context(context: &Context) -> Result<Self, Failure> {
         context.args.validate().map_err(Failure::Args)?;
         Ok(context.args.clone())

@@ -9,10 +9,19 @@ use std::sync::Arc;
 pub(crate) struct TypeMap(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
 
 impl TypeMap {
-    pub(crate) fn insert<T: Send + Sync + 'static>(&mut self, value: T) {
+    /// Hands back the value that was there, so that the caller can drop it where no lock is held.
+    #[must_use]
+    pub(crate) fn insert<T: Send + Sync + 'static>(
+        &mut self,
+        value: T,
+    ) -> Option<Arc<dyn Any + Send + Sync>> {
         let id = TypeId::of::<T>();
-        self.0.retain(|(known, _)| *known != id);
-        self.0.push((id, Arc::new(value)));
+        let value = Arc::new(value);
+        if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| *known == id) {
+            return Some(std::mem::replace(known, value));
+        }
+        self.0.push((id, value));
+        None
     }
 
     pub(crate) fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {

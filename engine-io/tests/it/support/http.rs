@@ -60,7 +60,8 @@ impl Http {
             (_, 0) => String::new(),
             (_, length) => format!("Content-Length: {length}\r\n"),
         };
-        let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n");
+        let head =
+            format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{headers}{length}\r\n");
         self.write([head.as_bytes(), body].concat()).await;
     }
 

@@ -132,8 +132,8 @@ impl WsReader {
                     return Frame::Close(close.map(|close| close.code.into()));
                 }
                 Ok(other) => panic!("unexpected {other:?}"),
-                Err(tungstenite::Error::Io(error))
-                    if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                }
                 Err(tungstenite::Error::ConnectionClosed | tungstenite::Error::AlreadyClosed) => {}
                 Err(error) => panic!("the server broke the protocol: {error}"),
             }
