@@ -6,3 +6,4 @@
 //! | `echo` | the smallest server, with a listener of its own |
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
+//! | `bench_server` | the server that benchmarks are run against |

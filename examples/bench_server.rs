@@ -1,0 +1,84 @@
+//! The server that benchmarks are run against: a handful of events, on the public API.
+//!
+//! Run it:
+//!
+//! ```text
+//! cargo build --release --example bench_server
+//! target/release/examples/bench_server --port 3000 [--threads 1]
+//! ```
+//!
+//! | event | what happens |
+//! |---|---|
+//! | `echo` (any…) | emits `echo` with the same arguments |
+//! | `ack` (any…) | acknowledges with the same arguments |
+//! | `bin` (binary) | emits `bin` with it |
+//! | `join` (room) | joins the room, acknowledges |
+//! | `bcast` (room, payload) | `msg` (payload) to everybody in the room |
+//! | `all` (payload) | `msg` (payload) to everybody |
+//! | `noop` (any…) | nothing |
+
+use std::error::Error;
+
+use socket_io::{Data, RawArgs, Refusal, Socket, SocketIo, Value};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let port: u16 = option("--port").unwrap_or("3000".into()).parse()?;
+    let threads: usize = option("--threads").unwrap_or("1".into()).parse()?;
+    let runtime = match threads {
+        1 => tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?,
+        _ => tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(threads)
+            .enable_all()
+            .build()?,
+    };
+    runtime.block_on(serve(port))
+}
+
+/// The word behind an option of the command line.
+fn option(name: &str) -> Option<String> {
+    std::env::args().skip_while(|word| word != name).nth(1)
+}
+
+async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
+    let io = SocketIo::builder().build();
+    io.of("/")
+        .on("echo", async |socket: Socket, args: RawArgs| {
+            socket.emit("echo", &args).map_err(Refusal::from)
+        })
+        .on("ack", async |args: RawArgs| args)
+        .on("bin", async |socket: Socket, args: RawArgs| {
+            socket.emit("bin", &args).map_err(Refusal::from)
+        })
+        .on("join", async |socket: Socket, Data(room): Data<String>| {
+            socket.join(room);
+            "ok"
+        })
+        .on(
+            "bcast",
+            async |socket: Socket, Data((room, payload)): Data<(String, Value)>| {
+                let everybody = socket.namespace().to(room);
+                everybody
+                    .emit("msg", &payload)
+                    .map(drop)
+                    .map_err(Refusal::from)
+            },
+        )
+        .on("all", async |socket: Socket, args: RawArgs| {
+            socket
+                .namespace()
+                .emit("msg", &args)
+                .map(drop)
+                .map_err(Refusal::from)
+        })
+        .on("noop", async || {});
+
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = io.listen(("127.0.0.1", port)) => served?,
+        _ = terminate.recv() => io.close(),
+    }
+    Ok(())
+}
