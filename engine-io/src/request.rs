@@ -60,7 +60,7 @@ impl Request {
                 .map_or("/", |target| target.as_str())
                 .into(),
             headers: headers.into(),
-            connection: connection.unwrap_or(ConnectionInfo {
+            connection: connection.unwrap_or_else(|| ConnectionInfo {
                 remote_addr: None,
                 secure: parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
             }),

@@ -506,3 +506,35 @@ fn fmt_shared(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::R
         .field("buffered", &buffered)
         .finish_non_exhaustive()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::handshake::Handshake;
+    use crate::session::{Session, SessionConfig};
+
+    #[tokio::test]
+    async fn a_burst_leaves_no_memory_behind() {
+        let handshake = Handshake {
+            sid: "sid".into(),
+            upgrades: Vec::new(),
+            ping_interval: std::time::Duration::MAX,
+            ping_timeout: std::time::Duration::MAX,
+            max_payload: 0,
+        };
+        let config = SessionConfig::default();
+        let session = Session::server(now(), &config, Transport::Polling, &handshake);
+        let request = http::Request::new(()).into_parts().0;
+        let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
+        let mut socket = Socket::new(shared.clone(), Arc::default(), None);
+        for burst in [1, 10_000, 1] {
+            shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
+            for _ in 0..burst {
+                assert_eq!(socket.recv().await, Some("a".into()));
+            }
+            let next = poll_fn(|cx| Poll::Ready(socket.poll_recv(cx))).await;
+            assert!(next.is_pending());
+            assert!(socket.inbox.capacity() + shared.lock().inbox.capacity() <= 2 * BATCH);
+        }
+    }
+}

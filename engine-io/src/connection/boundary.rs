@@ -1,10 +1,10 @@
 //! Where frames begin and end in what a peer sends, so that it is known when tungstenite holds nothing of it.
 
-/// FIN, and the bits of the opcode; opcodes from 8 on are control frames, which may come between the fragments of a message.
+/// In the first byte: the last fragment of a message.
 const FIN: u8 = 0x80;
-const OPCODE: u8 = 0x0f;
+/// In the first byte: a control frame, which may come between the fragments of a message.
 const CONTROL: u8 = 0x08;
-/// Of the second byte.
+/// In the second byte: a mask comes before the payload.
 const MASKED: u8 = 0x80;
 
 /// Follows the frames of one direction without looking into them.

@@ -281,3 +281,38 @@ impl io::Write for Pipe<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A masked frame; the mask changes nothing.
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        [&[first, 0x80 | payload.len() as u8, 0, 0, 0, 0], payload].concat()
+    }
+
+    #[test]
+    fn nothing_is_kept_between_messages() {
+        let (stream, _peer) = tokio::io::duplex(1);
+        let stream = Stream::Other(Box::new(stream));
+        let mut websocket = WebSocket::server(stream, &[], 1000);
+        let mut inbox = VecDeque::new();
+        for (input, kept) in [
+            (frame(0x81, b"4whole"), false),
+            (frame(0x01, b"4frag"), true),
+            (frame(0x89, b"ping"), true),
+            (frame(0x80, b"mented"), false),
+            (frame(0x82, b"half")[..5].to_vec(), true),
+            (frame(0x82, b"half")[5..].to_vec(), false),
+        ] {
+            websocket.feed(&input, &mut inbox).unwrap();
+            assert_eq!(websocket.context.is_some(), kept, "{input:?}");
+        }
+        let expected: [Message; 3] = [
+            "4whole".into(),
+            "4fragmented".into(),
+            b"half".to_vec().into(),
+        ];
+        assert_eq!(inbox, expected);
+    }
+}

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes};
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::Body;
@@ -139,7 +139,7 @@ where
     let payload = if jsonp {
         jsonp::payload(&body)
     } else {
-        Some(lossy(body))
+        Some(lossy(&body))
     };
     if let Some(payload) = payload {
         deliver(shared, &payload, config.max_payload_packets).await;
@@ -157,10 +157,10 @@ where
 }
 
 /// Invalid UTF-8 is replaced, never refused, as the reference does.
-fn lossy(body: Bytes) -> Text {
+fn lossy(body: &Bytes) -> Text {
     match Text::try_from(body.clone()) {
         Ok(text) => text,
-        Err(_) => String::from_utf8_lossy(&body).into_owned().into(),
+        Err(_) => String::from_utf8_lossy(body).into_owned().into(),
     }
 }
 
@@ -203,7 +203,9 @@ where
     B: Body,
 {
     let mut body = pin!(body);
-    let mut parts: Vec<Bytes> = Vec::new();
+    // A body that arrives at once is not copied. Many small parts are, for each of them would cost more than it holds.
+    let mut first = Bytes::new();
+    let mut whole = Vec::new();
     let mut length = 0_usize;
     loop {
         let frame = poll_fn(|cx| {
@@ -228,14 +230,19 @@ where
         }
         shared.lock().session.handle_traffic(now());
         if length > limit {
-            parts.clear();
+            (first, whole) = (Bytes::new(), Vec::new());
+        } else if length == data.remaining() {
+            first = data.copy_to_bytes(length);
         } else {
-            parts.push(data.copy_to_bytes(data.remaining()));
+            whole.extend_from_slice(&std::mem::take(&mut first));
+            whole.put(data);
         }
     }
-    match parts.as_mut_slice() {
-        _ if length > limit => Err(BodyError::TooLarge),
-        [single] => Ok(std::mem::take(single)),
-        several => Ok(several.concat().into()),
+    if length > limit {
+        Err(BodyError::TooLarge)
+    } else if whole.is_empty() {
+        Ok(first)
+    } else {
+        Ok(whole.into())
     }
 }

@@ -64,7 +64,7 @@ async fn a_peer_is_not_blamed_for_an_owner_that_is_late() {
     websocket.send("3").await;
     websocket.send("4a").await;
     // The owner is busy elsewhere, far beyond the deadline.
-    std::thread::sleep(Duration::from_millis(150));
+    tokio::time::sleep(Duration::from_millis(150)).await;
     assert_eq!(soon(socket.recv()).await, Some("a".into()));
 }
 
@@ -76,7 +76,7 @@ async fn a_peer_is_not_blamed_for_an_owner_that_does_not_read() {
         let mut driving = Box::pin(poll_fn(|cx| socket.poll_drive(cx)));
         for _ in 0..4 {
             websocket.send("4a").await;
-            driving = not_yet(driving).await;
+            not_yet(&mut driving).await;
         }
         websocket.send("3").await;
     }
@@ -124,8 +124,8 @@ async fn a_server_that_closes_ends_every_session() {
 async fn a_server_that_closes_ends_an_accept_under_way() {
     let host = Host::new(ServerConfig::default()).await;
     let server = host.server.clone();
-    let accepting = tokio::spawn(async move { server.accept().await.is_none() });
-    let accepting = not_yet(accepting).await;
+    let mut accepting = tokio::spawn(async move { server.accept().await.is_none() });
+    not_yet(&mut accepting).await;
     host.server.close();
     assert!(soon(accepting).await.unwrap());
 }
@@ -215,7 +215,8 @@ async fn a_dropped_socket_releases_a_post() {
     let host = Host::new(ServerConfig::default()).await;
     let (mut polling, socket) = host.polling_pair().await;
     let reply = {
-        let post = not_yet(Box::pin(polling.post("4never taken"))).await;
+        let mut post = Box::pin(polling.post("4never taken"));
+        not_yet(&mut post).await;
         drop(socket);
         post.await
     };

@@ -76,7 +76,7 @@ async fn a_websocket_handshake_is_followed_by_the_open_packet() {
     let (text, sid) = tokio::join!(websocket.text(), async {
         let mut socket = host.accept().await;
         let sid = socket.sid().to_string();
-        drop(not_yet(Box::pin(socket.recv())).await);
+        not_yet(&mut Box::pin(socket.recv())).await;
         sid
     });
     assert_eq!(

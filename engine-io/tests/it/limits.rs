@@ -1,10 +1,14 @@
 //! What is bounded, and that one peer's excess is no other's loss.
 
+use std::time::Duration;
+
 use engine_io::{CloseReason, SendError, ServerConfig};
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinSet;
 
-use crate::support::{Frame, Header, Host, Http, WebSocket, drive, not_yet, soon, until};
+use crate::support::{
+    Frame, Header, Host, Http, Polling, WebSocket, drive, not_yet, soon, until, upgrade_headers,
+};
 
 #[tokio::test]
 async fn a_slow_reader_fills_its_outbox_and_nobody_else_s() {
@@ -23,7 +27,7 @@ async fn a_slow_reader_fills_its_outbox_and_nobody_else_s() {
             Ok(()) => sent += 1,
             Err(error) => {
                 let before = sender.buffered();
-                tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+                tokio::time::sleep(Duration::from_millis(5)).await;
                 if sender.buffered() == before {
                     break error;
                 }
@@ -88,8 +92,7 @@ async fn a_peer_that_pings_without_reading_is_not_read_any_further() {
     // Far more than the buffers of both systems hold.
     while written < 64 << 20 {
         let writing = writer.stream.write(rest);
-        let Ok(count) = tokio::time::timeout(std::time::Duration::from_millis(200), writing).await
-        else {
+        let Ok(count) = tokio::time::timeout(Duration::from_millis(200), writing).await else {
             break;
         };
         let count = count.unwrap();
@@ -129,23 +132,20 @@ async fn handshakes_wait_while_the_backlog_is_full() {
     let target = "/engine.io/?EIO=4&transport=polling";
     let mut waiting = host.http().await;
     waiting.send("GET", target, "", b"").await;
-    let reply = Box::pin(waiting.reply(false));
-    let reply = not_yet(reply).await;
+    let mut reply = Box::pin(waiting.reply(false));
+    not_yet(&mut reply).await;
     drop(host.accept().await);
     assert_eq!(reply.await.status, 200);
     drop(host.accept().await);
 
     host.polling().await;
-    let websocket = Box::pin(host.websocket());
-    let websocket = not_yet(websocket).await;
+    let mut websocket = Box::pin(host.bare_websocket(""));
+    not_yet(&mut websocket).await;
     drop(host.accept().await);
-    let (mut websocket, socket) = tokio::join!(websocket, async {
-        let (_, driven) = drive(host.accept().await);
-        driven
-    });
-    websocket.send("4a").await;
+    let websocket = websocket.await;
+    let (_sender, driven) = drive(host.accept().await);
     drop(websocket);
-    soon(socket).await.unwrap();
+    soon(driven).await.unwrap();
 }
 
 #[tokio::test]
@@ -156,13 +156,14 @@ async fn a_client_that_leaves_while_the_backlog_is_full_leaves_nothing_behind() 
         let mut impatient = host.http().await;
         let target = format!("/engine.io/?EIO=4&transport={transport}");
         let headers = match transport {
-            "websocket" => crate::support::upgrade_headers(),
+            "websocket" => upgrade_headers(),
             _ => "",
         };
         impatient.send("GET", &target, headers, b"").await;
-        let reply = Box::pin(impatient.reply(false));
-        drop(not_yet(reply).await);
-        drop(impatient);
+        not_yet(&mut Box::pin(impatient.reply(false))).await;
+        // The server answers the end of the connection with its own, so it has noticed.
+        impatient.stream.shutdown().await.unwrap();
+        assert!(impatient.is_ended().await);
     }
     drop(host.accept().await);
     // The next one is not one of those that left.
@@ -190,7 +191,7 @@ async fn many_sessions_live_side_by_side() {
                     assert_eq!(websocket.text().await, message);
                 }
             } else {
-                let mut polling = crate::support::Polling::open(address).await;
+                let mut polling = Polling::open(address).await;
                 for _ in 0..5 {
                     polling.say(&message).await;
                     polling.poll().await.check(200, &message);

@@ -1,5 +1,7 @@
 //! Sessions over polling.
 
+use std::fmt::Write;
+
 use engine_io::{CloseReason, Message, ServerConfig};
 
 use crate::support::{Host, Http, check_end, drive, not_yet, soon, until};
@@ -109,6 +111,24 @@ async fn bodies_may_be_chunked_and_clients_may_ask_first() {
 }
 
 #[tokio::test]
+async fn a_body_of_many_small_chunks_arrives_whole() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let mut polling = host.polling().await;
+    let text = format!("4{}", "0123456789".repeat(5000));
+    let mut request = format!(
+        "POST {} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n",
+        polling.target()
+    );
+    for character in text.chars() {
+        write!(request, "1\r\n{character}\r\n").unwrap();
+    }
+    request.push_str("0\r\n\r\n");
+    polling.post.write(request).await;
+    polling.post.reply(false).await.check(200, "ok");
+    polling.poll().await.check(200, &text);
+}
+
+#[tokio::test]
 async fn connections_that_end_with_each_answer_do_not_end_the_session() {
     let host = Host::echo(ServerConfig::default()).await;
     let mut polling = host.polling().await;
@@ -137,7 +157,8 @@ async fn a_post_is_answered_when_the_owner_has_taken_its_messages() {
     let host = Host::new(ServerConfig::default()).await;
     let (mut polling, mut socket) = host.polling_pair().await;
     let reply = {
-        let post = not_yet(Box::pin(polling.post("4a\x1e4b"))).await;
+        let mut post = Box::pin(polling.post("4a\x1e4b"));
+        not_yet(&mut post).await;
         assert_eq!(soon(socket.recv()).await, Some("a".into()));
         post.await
     };

@@ -5,7 +5,8 @@ use std::time::Duration;
 use engine_io::{CloseReason, Message, ServerConfig, Transport};
 
 use crate::support::{
-    Frame, Header, Host, Polling, WebSocket, check_end, drive, soon, until, upgrade_headers,
+    Frame, Header, Host, Polling, WebSocket, check_end, drive, not_yet, soon, until,
+    upgrade_headers,
 };
 
 /// A WebSocket for that session.
@@ -99,6 +100,23 @@ async fn a_candidate_that_never_speaks_is_closed_and_the_session_goes_on() {
     let mut websocket = upgrade(&polling).await;
     websocket.send("4c").await;
     assert_eq!(websocket.text().await, "4c");
+}
+
+#[tokio::test]
+async fn a_candidate_is_not_blamed_for_an_owner_that_is_late() {
+    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(50));
+    let host = Host::new(config).await;
+    let (polling, mut socket) = host.polling_pair().await;
+    let mut websocket = candidate(&polling).await;
+    tokio::select! {
+        message = socket.recv() => panic!("{message:?}"),
+        () = probe(&mut websocket) => {}
+    }
+    websocket.send("5").await;
+    websocket.send("4a").await;
+    // The owner is busy elsewhere, beyond the deadline.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(soon(socket.recv()).await, Some("a".into()));
 }
 
 #[tokio::test]
@@ -201,7 +219,7 @@ async fn a_flood_of_pings_does_not_stop_an_upgrade() {
         mut writer,
     } = candidate(&polling).await;
     const COUNT: usize = 200_000;
-    let writing = tokio::spawn(async move {
+    let mut writing = tokio::spawn(async move {
         let ping = Header::PING.frame(&[b'x'; 125]);
         let pings = ping.repeat(1000);
         for _ in 0..COUNT / 1000 {
@@ -211,7 +229,7 @@ async fn a_flood_of_pings_does_not_stop_an_upgrade() {
         writer
     });
     // Reading begins when the server has stopped.
-    let writing = crate::support::not_yet(writing).await;
+    not_yet(&mut writing).await;
     for _ in 0..COUNT {
         assert_eq!(reader.frame().await, Frame::Pong(vec![b'x'; 125]));
     }

@@ -186,8 +186,9 @@ async fn a_lost_connection_is_the_peer_s_close() {
 
 #[tokio::test]
 async fn messages_that_came_before_a_reset_count_although_writing_fails() {
-    const COUNT: usize = 20_000;
-    let host = Host::new(ServerConfig::default().outbox_limit(usize::MAX)).await;
+    // More than one read takes, less than the system holds.
+    const COUNT: usize = 3000;
+    let host = Host::new(ServerConfig::default()).await;
     let (mut websocket, mut socket) = host.websocket_pair().await;
     websocket.send("4ready").await;
     assert_eq!(soon(socket.recv()).await, Some("ready".into()));

@@ -32,15 +32,14 @@ pub(crate) fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Checks that something does not happen by itself, and hands it back.
+/// Checks that something waits.
 #[track_caller]
-pub(crate) fn not_yet<F: Future + Unpin>(mut future: F) -> impl Future<Output = F> {
+pub(crate) fn not_yet<F: Future + Unpin>(future: &mut F) -> impl Future<Output = ()> {
     let caller = Location::caller();
     async move {
-        if tokio::time::timeout(WHILE, &mut future).await.is_ok() {
+        if tokio::time::timeout(WHILE, future).await.is_ok() {
             panic!("{caller}: happened too early");
         }
-        future
     }
 }
 
