@@ -1,10 +1,12 @@
 //! The sessions of a server, by id.
 
 use std::fmt;
+use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use dashmap::{DashMap, Entry};
+use tokio::sync::Notify;
 
 use crate::connection::Shared;
 use crate::sid::Sid;
@@ -14,6 +16,41 @@ use crate::sid::Sid;
 pub(crate) struct Registry {
     sessions: DashMap<Sid, Arc<Shared>>,
     counter: AtomicU32,
+    /// How many [`Alive`] there are.
+    alive: AtomicUsize,
+    finished: Notify,
+}
+
+/// The registry in the hands of a connection that is not over: a session's owner, or a WebSocket whose last frames are on their way.
+pub(crate) struct Alive(Arc<Registry>);
+
+impl Alive {
+    pub(crate) fn new(registry: &Arc<Registry>) -> Self {
+        registry.alive.fetch_add(1, Ordering::Relaxed);
+        Self(registry.clone())
+    }
+}
+
+impl Clone for Alive {
+    fn clone(&self) -> Self {
+        Self::new(&self.0)
+    }
+}
+
+impl Deref for Alive {
+    type Target = Registry;
+
+    fn deref(&self) -> &Registry {
+        &self.0
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        if self.0.alive.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.finished.notify_waiters();
+        }
+    }
 }
 
 impl Registry {
@@ -57,6 +94,17 @@ impl Registry {
         // Memory goes back once most of the table is empty.
         if self.sessions.len() < self.sessions.capacity() / 8 {
             self.sessions.shrink_to_fit();
+        }
+    }
+
+    /// Ready once no connection is left.
+    pub(crate) async fn finished(&self) {
+        loop {
+            let finished = self.finished.notified();
+            if self.alive.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            finished.await;
         }
     }
 

@@ -13,7 +13,7 @@ use tokio::time::Sleep;
 use crate::connection::{End, Shared, WebSocket, now};
 use crate::frame::Frame;
 use crate::packet::{DecodeError, Message, Packet};
-use crate::registry::Registry;
+use crate::registry::{Alive, Registry};
 use crate::request::Request;
 use crate::session::{CloseReason, ReadyState, SendError};
 use crate::sid::Sid;
@@ -30,7 +30,7 @@ const BATCH: usize = 64;
 /// Dropping it ends the session at once.
 pub struct Socket {
     shared: Arc<Shared>,
-    registry: Arc<Registry>,
+    registry: Alive,
     websocket: Option<Box<WebSocket>>,
     candidate: Option<Box<WebSocket>>,
     inbox: VecDeque<Message>,
@@ -40,12 +40,12 @@ pub struct Socket {
 impl Socket {
     pub(crate) fn new(
         shared: Arc<Shared>,
-        registry: Arc<Registry>,
+        registry: &Arc<Registry>,
         websocket: Option<Box<WebSocket>>,
     ) -> Self {
         Self {
             shared,
-            registry,
+            registry: Alive::new(registry),
             websocket,
             candidate: None,
             inbox: VecDeque::new(),
@@ -66,6 +66,11 @@ impl Socket {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
             if let Some(message) = self.inbox.pop_front() {
+                // In a long burst, answers need not wait for the last question.
+                if self.inbox.len() % BATCH == BATCH - 1 {
+                    self.take_turn(now(), false);
+                    self.poll_websocket(cx, false);
+                }
                 return Poll::Ready(Some(message));
             }
             if self.inbox.capacity() > BATCH {
@@ -280,7 +285,7 @@ impl Socket {
         self.shared
             .update(|state| state.session.handle_transport_closed(reason));
         if let Some(websocket) = self.websocket.take() {
-            end_stream(*websocket, end);
+            end_stream(*websocket, end, &self.registry);
         }
     }
 
@@ -337,7 +342,7 @@ impl Socket {
         } else {
             self.shared
                 .update(|state| state.session.handle_candidate_closed());
-            end_stream(*candidate, end.unwrap_or(End::Ours));
+            end_stream(*candidate, end.unwrap_or(End::Ours), &self.registry);
         }
         progress
     }
@@ -348,7 +353,7 @@ impl Socket {
         let offered = self.shared.lock().candidate.take();
         let websockets = [self.websocket.take(), self.candidate.take(), offered];
         for websocket in websockets.into_iter().flatten() {
-            end_stream(*websocket, End::Ours);
+            end_stream(*websocket, End::Ours, &self.registry);
         }
     }
 
@@ -384,7 +389,7 @@ fn decode(message: Message) -> Result<Packet, DecodeError> {
 }
 
 /// Sends the close frame that the end calls for, and lets it arrive.
-fn end_stream(mut websocket: WebSocket, end: End) {
+fn end_stream(mut websocket: WebSocket, end: End, registry: &Alive) {
     match end {
         End::Failed => return,
         // tungstenite has queued the answer, if there was a question.
@@ -394,7 +399,11 @@ fn end_stream(mut websocket: WebSocket, end: End) {
         End::Violation(code) => websocket.push_close(Some(code)),
     }
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(websocket.linger());
+        let alive = registry.clone();
+        runtime.spawn(async move {
+            websocket.linger().await;
+            drop(alive);
+        });
     }
 }
 
@@ -526,7 +535,7 @@ mod tests {
         let session = Session::server(now(), &config, Transport::Polling, &handshake);
         let request = http::Request::new(()).into_parts().0;
         let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
-        let mut socket = Socket::new(shared.clone(), Arc::default(), None);
+        let mut socket = Socket::new(shared.clone(), &Arc::default(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
             for _ in 0..burst {

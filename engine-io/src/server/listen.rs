@@ -20,6 +20,8 @@ use crate::request::ConnectionInfo;
 
 /// How long a connection may take to send the headers of a request.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes that the headers of a request may have.
+const MAX_HEADERS: usize = 64 * 1024;
 /// Pause after the system refused a connection, for instance because it has no more file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// How long connections may finish their requests when the listener stops.
@@ -122,6 +124,7 @@ async fn connection<S, B>(
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
+        .max_buf_size(MAX_HEADERS)
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades();
     let mut connection = pin!(connection);

@@ -108,6 +108,11 @@ impl Server {
         }
     }
 
+    /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 5 s at the most.
+    pub async fn finished(&self) {
+        self.inner.registry.finished().await;
+    }
+
     /// Answers one request. For hosts that are neither tower nor hyper services; the others do this by themselves.
     ///
     /// A WebSocket needs hyper's upgrade in the request's extensions.
@@ -212,7 +217,7 @@ impl Server {
                 let shared = self.open(sid.clone(), request, transport)?;
                 // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
                 let response = polling::first_answer(&shared);
-                place.send(Socket::new(shared, self.inner.registry.clone(), None));
+                place.send(Socket::new(shared, &self.inner.registry, None));
                 response
             }
             Transport::WebSocket => {
@@ -292,8 +297,7 @@ impl Server {
         };
         match self.open(sid, request, Transport::WebSocket) {
             Ok(shared) => {
-                let registry = self.inner.registry.clone();
-                place.send(Socket::new(shared, registry, Some(websocket)));
+                place.send(Socket::new(shared, &self.inner.registry, Some(websocket)));
             }
             Err(refusal) => {
                 tracing::debug!(%refusal, "websocket closed");
