@@ -39,6 +39,9 @@ impl Members {
             members.remove(&key);
             if members.is_empty() {
                 rooms.remove(room);
+                if rooms.len() < rooms.capacity() / 8 {
+                    rooms.shrink_to_fit();
+                }
             } else if members.len() < members.capacity() / 8 {
                 members.shrink_to_fit();
             }
@@ -134,7 +137,6 @@ impl Adapter for MemoryAdapter {
         // Memory goes back once most of the tables are empty.
         if members.by_id.len() < members.by_id.capacity() / 8 {
             members.by_id.shrink_to_fit();
-            members.rooms.shrink_to_fit();
             members.slab.shrink_to_fit();
         }
         drop(members);
@@ -192,5 +194,139 @@ impl fmt::Debug for MemoryAdapter {
             .field("sockets", &members.slab.len())
             .field("rooms", &members.rooms.len())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::IntoRooms;
+    use crate::server::tests::Peer;
+
+    fn rooms(names: impl IntoRooms) -> Vec<Room> {
+        let mut list = Vec::new();
+        names.add_to(&mut list);
+        list
+    }
+
+    fn target(to: impl IntoRooms, except: impl IntoRooms) -> Target {
+        Target {
+            rooms: rooms(to),
+            except: rooms(except),
+        }
+    }
+
+    const NOTHING: [&str; 0] = [];
+
+    #[tokio::test]
+    async fn targets_are_unions_without_exceptions_and_duplicates() {
+        let peer = Peer::new().await;
+        let adapter = MemoryAdapter::default();
+        let sockets: Vec<_> = (0..200).map(|_| peer.socket()).collect();
+        for (n, socket) in sockets.iter().enumerate() {
+            adapter.add(socket);
+            adapter.join(socket.id(), &rooms(format!("mod 3 = {}", n % 3)));
+            adapter.join(socket.id(), &rooms(format!("mod 5 = {}", n % 5)));
+        }
+        let reached = |target: &Target| {
+            let found = adapter.sockets(target);
+            let known = |socket: &Socket| sockets.iter().position(|other| other.is(socket));
+            let mut keys: Vec<_> = found.iter().filter_map(known).collect();
+            keys.sort_unstable();
+            keys
+        };
+        let expected =
+            |wanted: fn(usize) -> bool| (0..200).filter(|&n| wanted(n)).collect::<Vec<_>>();
+        let (own, other) = (sockets[7].id(), sockets[100].id());
+        assert_eq!(reached(&target(NOTHING, NOTHING)), expected(|_| true));
+        assert_eq!(
+            reached(&target(["mod 3 = 0", "mod 5 = 0", "mod 3 = 0"], NOTHING)),
+            expected(|n| n % 3 == 0 || n % 5 == 0)
+        );
+        assert_eq!(
+            reached(&target(["mod 3 = 0", "mod 5 = 1"], "mod 5 = 0")),
+            expected(|n| (n % 3 == 0 || n % 5 == 1) && n % 5 != 0)
+        );
+        assert_eq!(
+            reached(&target(NOTHING, [own, other])),
+            expected(|n| n != 7 && n != 100)
+        );
+        assert_eq!(reached(&target([own, other, own], own)), [100]);
+        assert!(reached(&target("nobody", NOTHING)).is_empty());
+    }
+
+    #[tokio::test]
+    async fn memory_goes_back_when_sockets_and_rooms_go() {
+        let peer = Peer::new().await;
+        let adapter = MemoryAdapter::default();
+        let sockets: Vec<_> = (0..1000).map(|_| peer.socket()).collect();
+        for (n, socket) in sockets.iter().enumerate() {
+            adapter.add(socket);
+            adapter.join(
+                socket.id(),
+                &rooms(["all", &format!("{n}"), &format!("{}", n % 7)]),
+            );
+        }
+        assert_eq!(adapter.len(), 1000);
+        let (stays, go) = sockets.split_last().expect("there are many");
+        for socket in go {
+            adapter.remove(socket.id());
+        }
+        {
+            let members = adapter.members.read();
+            assert_eq!(
+                (members.slab.len(), members.by_id.len(), members.rooms.len()),
+                (1, 1, 3)
+            );
+            for room in members.rooms.values() {
+                assert!(room.capacity() < 100, "{}", room.capacity());
+            }
+            assert!(
+                members.by_id.capacity() < 100,
+                "{}",
+                members.by_id.capacity()
+            );
+            assert!(
+                members.rooms.capacity() < 100,
+                "{}",
+                members.rooms.capacity()
+            );
+        }
+        adapter.remove(stays.id());
+        let members = adapter.members.read();
+        assert!(members.by_id.is_empty() && members.rooms.is_empty());
+        assert!(members.slab.capacity() < 100, "{}", members.slab.capacity());
+    }
+
+    #[tokio::test]
+    async fn memory_of_rooms_goes_back_though_the_sockets_stay() {
+        let peer = Peer::new().await;
+        let adapter = MemoryAdapter::default();
+        let socket = peer.socket();
+        adapter.add(&socket);
+        let names: Vec<_> = (0..1000).map(|n| format!("{n}")).collect();
+        adapter.join(socket.id(), &rooms(names.clone()));
+        for name in &names {
+            adapter.leave(socket.id(), name);
+        }
+        let capacity = adapter.members.read().rooms.capacity();
+        assert!(capacity < 100, "{capacity}");
+        assert_eq!(adapter.rooms(socket.id()).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn sockets_that_are_not_here_join_and_leave_nothing() {
+        let peer = Peer::new().await;
+        let adapter = MemoryAdapter::default();
+        let socket = peer.socket();
+        adapter.join(socket.id(), &rooms("room"));
+        adapter.leave(socket.id(), "room");
+        adapter.remove(socket.id());
+        assert!(adapter.is_empty() && adapter.rooms(socket.id()).is_empty());
+        assert!(adapter.socket(socket.id()).is_none());
+        assert_eq!(
+            format!("{adapter:?}"),
+            "MemoryAdapter { sockets: 0, rooms: 0 }"
+        );
     }
 }

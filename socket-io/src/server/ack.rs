@@ -22,9 +22,11 @@ use crate::protocol::{AckId, RawArgs};
 #[derive(Debug)]
 pub(crate) enum Completion {
     One(oneshot::Sender<RawArgs>),
-    /// `None` says that the recipient left.
-    Many(mpsc::UnboundedSender<(SocketId, Option<RawArgs>)>),
+    Many(mpsc::UnboundedSender<Answer>),
 }
+
+/// Of one recipient of a broadcast.
+pub(crate) type Answer = (SocketId, Result<RawArgs, AckError>);
 
 impl Completion {
     pub(crate) fn single() -> (Self, oneshot::Receiver<RawArgs>) {
@@ -36,19 +38,23 @@ impl Completion {
     pub(crate) fn complete(self, id: &SocketId, args: RawArgs) {
         match self {
             Self::One(sender) => drop(sender.send(args)),
-            Self::Many(sender) => drop(sender.send((id.clone(), Some(args)))),
+            Self::Many(sender) => drop(sender.send((id.clone(), Ok(args)))),
         }
     }
 
     pub(crate) fn disconnected(self, id: &SocketId) {
         match self {
             Self::One(sender) => drop(sender),
-            Self::Many(sender) => drop(sender.send((id.clone(), None))),
+            Self::Many(sender) => drop(sender.send((id.clone(), Err(AckError::Disconnected)))),
         }
     }
 }
 
 /// Resolves to a client's acknowledgement. See [`Socket::emit_with_ack`].
+///
+/// # Panics
+///
+/// May panic when it is polled again after it was ready, as most futures do.
 #[must_use = "the acknowledgement arrives in this future"]
 pub struct AckFuture<R> {
     socket: Socket,
@@ -77,6 +83,10 @@ impl<R> AckFuture<R> {
     }
 
     /// Waits so long at the most, counted from now.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime, which has the clock.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some((time, Box::pin(tokio::time::sleep(time))));
         self
@@ -121,14 +131,14 @@ impl<R> fmt::Debug for AckFuture<R> {
 
 /// The acknowledgements of a broadcast: a future of all of them, or a stream of each as it comes.
 ///
-/// As a future it resolves once every recipient has answered, has left, or the time is up. As a [`Stream`] it yields each recipient's answer, in the order
-/// in which they arrive, and at last one [`AckError::Timeout`] for each that is missing.
+/// As a future it resolves once every recipient has answered, has left, or the time is up, which counts from the first poll. As a [`Stream`] it yields each
+/// recipient's answer, in the order in which they arrive, and at last one [`AckError::Timeout`] for each that is missing; see [`sent`](Self::sent).
 #[must_use = "the acknowledgements arrive in this future or stream"]
 pub struct BroadcastAcks<R> {
     id: AckId,
     /// Recipients that have not answered.
     missing: HashMap<SocketId, Socket>,
-    answers: mpsc::UnboundedReceiver<(SocketId, Option<RawArgs>)>,
+    answers: mpsc::UnboundedReceiver<Answer>,
     queued: Result<(), EmitError>,
     time: Duration,
     sleep: Option<Pin<Box<Sleep>>>,
@@ -156,7 +166,7 @@ impl<R> BroadcastAcks<R> {
     pub(crate) fn new(
         id: AckId,
         recipients: Vec<Socket>,
-        answers: mpsc::UnboundedReceiver<(SocketId, Option<RawArgs>)>,
+        answers: mpsc::UnboundedReceiver<Answer>,
         time: Duration,
     ) -> Self {
         Self {
@@ -185,6 +195,18 @@ impl<R> BroadcastAcks<R> {
 }
 
 impl<R: DeserializeOwned> BroadcastAcks<R> {
+    /// Whether the event was sent, for those who use the stream; the future says it itself.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Encode`] when the data or the name cannot be sent; nobody got anything then, and the stream is empty.
+    pub fn sent(self) -> Result<Self, EmitError> {
+        match &self.queued {
+            Ok(()) => Ok(self),
+            Err(error) => Err(error.clone()),
+        }
+    }
+
     fn poll_answer(
         &mut self,
         cx: &mut Context<'_>,
@@ -195,10 +217,7 @@ impl<R: DeserializeOwned> BroadcastAcks<R> {
                 if self.missing.remove(&id).is_none() {
                     continue;
                 }
-                let answer = match answer {
-                    Some(args) => args.parse_first().map_err(AckError::Args),
-                    None => Err(AckError::Disconnected),
-                };
+                let answer = answer.and_then(|args| args.parse_first().map_err(AckError::Args));
                 return Poll::Ready(Some((id, answer)));
             }
             let sleep = self

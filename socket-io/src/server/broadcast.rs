@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::ack::{BroadcastAcks, Completion};
-use super::error::EmitError;
+use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, Target};
@@ -91,6 +91,7 @@ impl Broadcast {
     }
 
     /// Sends an event to the chosen sockets of this process and collects their acknowledgements: of each its first argument, as `R`.
+    /// With [`volatile`](Self::volatile), nothing is expected of those that are left out.
     ///
     /// ```no_run
     /// # async fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
@@ -118,18 +119,24 @@ impl Broadcast {
             Err(error) => return BroadcastAcks::failed(id, error.into()),
         };
         let (sender, answers) = mpsc::unbounded_channel();
-        let recipients = self.sockets();
-        for socket in &recipients {
-            let expected = socket.expect_ack(id, Completion::Many(sender.clone()));
-            let mut delivery = Delivery::default();
-            if expected.is_ok() {
-                socket.deliver(&packet, self.flags.volatile, &mut delivery);
+        let mut recipients = self.sockets();
+        recipients.retain(|socket| {
+            if let Err(error) = socket.expect_ack(id, Completion::Many(sender.clone())) {
+                let error = match error {
+                    EmitError::Disconnected => AckError::Disconnected,
+                    error => AckError::Emit(error),
+                };
+                let _ = sender.send((socket.id().clone(), Err(error)));
+                return true;
             }
+            let mut delivery = Delivery::default();
+            socket.deliver(&packet, self.flags.volatile, &mut delivery);
             if delivery.sent == 0 {
                 socket.forget_ack(id);
                 Completion::Many(sender.clone()).disconnected(socket.id());
             }
-        }
+            delivery.skipped == 0
+        });
         BroadcastAcks::new(
             id,
             recipients,

@@ -13,9 +13,9 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
-use super::error::{Failure, HandlerError};
+use super::error::Failure;
 use super::extract::Context;
-use super::handler::{self, CatchPanic, ErasedMiddleware, caught};
+use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
 use super::refusal::Refusal;
 use super::socket::Socket;
 use crate::protocol::{
@@ -47,7 +47,25 @@ struct State {
     waker: Option<Waker>,
 }
 
+impl State {
+    /// A namespace was left in this moment.
+    fn remember(&mut self, namespace: &Text) {
+        if self.left.len() == LEFT_LIMIT {
+            self.left.remove(0);
+        }
+        self.left.push((namespace.clone(), Instant::now()));
+    }
+}
+
 impl Connection {
+    pub(crate) fn new(io: SocketIo, sender: Sender) -> Self {
+        Self {
+            io,
+            sender,
+            state: Mutex::default(),
+        }
+    }
+
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
         self.state.lock().sockets.clone()
     }
@@ -58,14 +76,21 @@ impl Connection {
             return;
         };
         let removed = state.sockets.remove(index);
-        if state.left.len() == LEFT_LIMIT {
-            state.left.remove(0);
-        }
-        state
-            .left
-            .push((socket.namespace().name().clone(), Instant::now()));
+        state.remember(socket.namespace().name());
         drop(state);
         drop(removed);
+    }
+
+    /// Takes the socket in, unless it was told to leave meanwhile. Who tells it afterwards finds it here.
+    pub(crate) fn admit(&self, socket: &Socket) -> bool {
+        let mut state = self.state.lock();
+        let admitted = socket.set_connected();
+        if admitted {
+            state.sockets.push(socket.clone());
+        } else {
+            state.remember(socket.namespace().name());
+        }
+        admitted
     }
 
     fn socket(&self, namespace: &str) -> Option<Socket> {
@@ -118,6 +143,8 @@ pub(crate) struct Driver {
     connection: Arc<Connection>,
     decoder: Decoder,
     joining: Vec<Joining>,
+    /// No namespace was joined yet.
+    is_new: bool,
     /// Limits the time to the first namespace, and later that of attachments.
     timer: Option<Pin<Box<Sleep>>>,
     /// The peer broke the protocol; nothing more is taken from it.
@@ -140,16 +167,13 @@ impl Driver {
     pub(crate) fn new(io: SocketIo, engine: engine_io::Socket) -> Self {
         let timer = Box::pin(tokio::time::sleep(io.config().connect_timeout));
         let decoder = Decoder::new(io.config().decoder);
-        let connection = Connection {
-            io,
-            sender: engine.sender(),
-            state: Mutex::default(),
-        };
+        let connection = Connection::new(io, engine.sender());
         Self {
             engine,
             connection: Arc::new(connection),
             decoder,
             joining: Vec::new(),
+            is_new: true,
             timer: Some(timer),
             violated: false,
         }
@@ -169,6 +193,8 @@ impl Driver {
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
+            // It joined while the others were told.
+            _ if self.connection.io.is_closed() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
         };
         self.leave_all(reason);
@@ -209,8 +235,7 @@ impl Driver {
             Ok(None) => {}
             Err(error) => self.violate(&error.to_string()),
         }
-        let joined = !self.connection.state.lock().sockets.is_empty();
-        if !joined {
+        if self.is_new {
             return;
         }
         match (self.decoder.awaiting(), &self.timer) {
@@ -246,7 +271,9 @@ impl Driver {
                 id,
                 args,
             } => {
-                if let Some(socket) = self.member(&namespace) {
+                if let Err(error) = args.validate() {
+                    self.violate(&error.to_string());
+                } else if let Some(socket) = self.member(&namespace) {
                     socket.handle_ack(id, args);
                 }
             }
@@ -360,11 +387,15 @@ impl Driver {
             Some(&Joined { sid: socket.id() }),
         );
         let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
-        if !sent || !socket.set_connected() {
+        if !sent {
             // The connection is closing, or a middleware has disconnected the socket.
             return socket.leave_namespace(DisconnectReason::ForcedClose);
         }
-        self.connection.state.lock().sockets.push(socket.clone());
+        if !self.connection.admit(socket) {
+            // Somebody has disconnected it in this moment, and what told the client may have left before the confirmation.
+            return socket.say_goodbye();
+        }
+        self.is_new = false;
         self.timer = None;
         socket.enter_namespace();
         tracing::debug!(socket = %socket.id(), namespace = %socket.namespace().name(), "connected");
@@ -390,12 +421,12 @@ impl Driver {
     // The end.
 
     fn handle_time_up(&mut self) {
-        if self.decoder.awaiting() {
-            self.violate("attachments did not arrive in time");
-        } else if self.connection.state.lock().sockets.is_empty() {
+        if self.is_new {
             tracing::debug!("no namespace joined in time");
             self.violated = true;
             self.connection.sender.close();
+        } else {
+            self.violate("attachments did not arrive in time");
         }
     }
 
@@ -406,12 +437,10 @@ impl Driver {
         }
         tracing::debug!(message, "protocol violation");
         for socket in self.connection.sockets() {
-            self.connection.io.report(&HandlerError {
-                namespace: socket.namespace().name().clone(),
-                socket: socket.id().clone(),
-                event: Text::from_static("error"),
-                failure: Failure::Protocol(message.to_owned()),
-            });
+            socket.report(
+                Text::from_static("error"),
+                Failure::Protocol(message.to_owned()),
+            );
         }
         self.connection.sender.close();
         self.leave_all(DisconnectReason::ForcedClose);
@@ -437,16 +466,19 @@ async fn run_middlewares(
     middlewares: Arc<[ErasedMiddleware]>,
     context: Context,
 ) -> Result<(), Refusal> {
+    // The peer learns nothing of what is no fault of its own but that it happened.
+    let internal = |failure| {
+        context.socket.report(context.event.clone(), failure);
+        Refusal::new("internal error")
+    };
+    let panicked = |panic: Panic| internal(panic.into());
     for middleware in middlewares.iter() {
-        let future = match caught::<_, Refusal>(|| middleware(context.clone()))? {
+        let future = match caught(|| middleware(context.clone())).map_err(panicked)? {
             Ok(future) => future,
             Err(Failure::Args(error)) => return Err(Refusal::new(error.to_string())),
-            Err(failure) => {
-                tracing::error!(?failure, "middleware not called");
-                return Err(Refusal::new("internal error"));
-            }
+            Err(failure) => return Err(internal(failure)),
         };
-        CatchPanic(future).await?;
+        CatchPanic(future).await.map_err(panicked)??;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Handlers: asynchronous functions over whatever they need.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -8,7 +9,7 @@ use std::task::{Context as TaskContext, Poll, Waker};
 
 use serde::Serialize;
 
-use super::error::{Failure, HandlerError};
+use super::error::Failure;
 use super::extract::{Context, FromContext};
 use super::refusal::Refusal;
 use super::reply::reply;
@@ -52,6 +53,9 @@ macro_rules! handlers {
             $($argument: FromContext,)*
         {
             fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> {
+                if !(false $(|| $argument::READS_ARGS)*) {
+                    context.args.validate().map_err(Failure::Args)?;
+                }
                 let future = self($($argument::from_context(&context)?),*);
                 Ok(Box::pin(async move { reply(&future.await, &context) }))
             }
@@ -106,23 +110,20 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
     let socket = context.socket.clone();
     let event = context.event.clone();
     let ack = context.ack;
-    let report = move |socket: &Socket, failure| {
-        socket.io().report(&HandlerError {
-            namespace: socket.namespace().name().clone(),
-            socket: socket.id().clone(),
-            event: event.clone(),
-            failure,
+    let Some(_level) = Level::enter() else {
+        let handler = handler.clone();
+        socket.io().spawn(async move {
+            if let Err(failure) = run(&handler, context) {
+                socket.report(event, failure);
+            }
         });
+        return Ok(());
     };
-    let future = match caught(|| handler(context)) {
-        Ok(Ok(future)) => future,
-        Ok(Err(Failure::Args(
-            error @ (crate::protocol::ArgsError::Syntax(_)
-            | crate::protocol::ArgsError::IllegalAttachment),
-        ))) => {
-            return Err(Failure::Args(error));
-        }
-        Ok(Err(failure)) | Err(failure) => {
+    let report = move |socket: &Socket, failure| socket.report(event.clone(), failure);
+    let future = match caught(|| handler(context)).unwrap_or_else(|panic| Err(panic.into())) {
+        Ok(future) => future,
+        Err(failure) if failure.is_violation() => return Err(failure),
+        Err(failure) => {
             if let (Failure::Args(error), Some(id)) = (&failure, ack) {
                 // The client is told; that this could not be sent would be no news.
                 let _ = socket.acknowledge(id, &Refusal::new(error.to_string()));
@@ -133,12 +134,15 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
     };
     let mut future = CatchPanic(future);
     match Pin::new(&mut future).poll(&mut TaskContext::from_waker(Waker::noop())) {
-        Poll::Ready(Ok(())) => {}
-        Poll::Ready(Err(failure)) => report(&socket, failure),
+        Poll::Ready(outcome) => {
+            if let Err(failure) = flatten(outcome) {
+                report(&socket, failure);
+            }
+        }
         Poll::Pending => {
             let running = socket.connection().start_handler();
             socket.io().spawn(async move {
-                if let Err(failure) = future.await {
+                if let Err(failure) = flatten(future.await) {
                     report(&socket, failure);
                 }
                 drop(running);
@@ -148,22 +152,52 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
     Ok(())
 }
 
+/// A handler that disconnects sockets runs their handlers within its own first steps, and so on. Stacks are finite, so what is nested deeper than this starts
+/// in a task of its own.
+const MAX_LEVELS: usize = 16;
+
+thread_local! {
+    static LEVELS: Cell<usize> = const { Cell::new(0) };
+}
+
+struct Level;
+
+impl Level {
+    fn enter() -> Option<Self> {
+        let levels = LEVELS.get();
+        (levels < MAX_LEVELS).then(|| {
+            LEVELS.set(levels + 1);
+            Self
+        })
+    }
+}
+
+impl Drop for Level {
+    fn drop(&mut self) {
+        LEVELS.set(LEVELS.get() - 1);
+    }
+}
+
+fn flatten(outcome: Result<Result<(), Failure>, Panic>) -> Result<(), Failure> {
+    outcome.unwrap_or_else(|panic| Err(panic.into()))
+}
+
 /// A future whose panic is an error.
 pub(crate) struct CatchPanic<T>(pub(crate) BoxFuture<T>);
 
-impl<T, E: From<Panic>> Future for CatchPanic<Result<T, E>> {
-    type Output = Result<T, E>;
+impl<T> Future for CatchPanic<T> {
+    type Output = Result<T, Panic>;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T, E>> {
-        match catch_unwind(AssertUnwindSafe(|| self.0.as_mut().poll(cx))) {
-            Ok(poll) => poll,
-            Err(payload) => Poll::Ready(Err(Panic(message(&*payload)).into())),
+    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T, Panic>> {
+        match caught(|| self.0.as_mut().poll(cx)) {
+            Ok(poll) => poll.map(Ok),
+            Err(panic) => Poll::Ready(Err(panic)),
         }
     }
 }
 
 /// What a panic said.
-pub(crate) struct Panic(String);
+pub(crate) struct Panic(pub(crate) String);
 
 impl From<Panic> for Failure {
     fn from(panic: Panic) -> Self {
@@ -171,17 +205,9 @@ impl From<Panic> for Failure {
     }
 }
 
-/// The peer learns nothing of a panic but that it happened.
-impl From<Panic> for Refusal {
-    fn from(panic: Panic) -> Self {
-        tracing::error!(message = %panic.0, "middleware panicked");
-        Self::new("internal error")
-    }
-}
-
 /// Calls a function of the user's; a panic is an error.
-pub(crate) fn caught<T, E: From<Panic>>(call: impl FnOnce() -> T) -> Result<T, E> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panic(message(&*payload)).into())
+pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panic> {
+    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panic(message(&*payload)))
 }
 
 fn message(payload: &(dyn std::any::Any + Send)) -> String {

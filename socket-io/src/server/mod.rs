@@ -13,8 +13,11 @@ mod namespace;
 mod refusal;
 mod reply;
 mod socket;
+#[cfg(test)]
+pub(crate) mod tests;
 mod types;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
@@ -29,7 +32,7 @@ use http_body::Body;
 use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
-use tokio::runtime::Handle;
+use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
@@ -47,6 +50,7 @@ use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
+use handler::Panic;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -88,24 +92,36 @@ impl SocketIo {
 
     /// The namespace of that name, which exists from now on. A missing leading slash is added; `""` is `/`.
     ///
+    /// If the name is new and a pattern given to [`of_matching`](Self::of_matching) accepts it, the namespace starts with that pattern's middlewares and
+    /// handlers, as a client's wish would have made it; what is added to it is its own.
+    ///
     /// # Panics
     ///
     /// If the name has a comma, which the protocol cannot carry.
     pub fn of(&self, name: &str) -> Namespace {
+        let name = if name.starts_with('/') {
+            Cow::Borrowed(name)
+        } else {
+            Cow::Owned(format!("/{name}"))
+        };
+        if let Some(known) = self.0.namespaces.read().get(&*name) {
+            known.keep();
+            return known.clone();
+        }
         assert!(
             !name.contains(','),
             "the name of a namespace cannot have a comma: {name:?}"
         );
-        let name: Text = if name.starts_with('/') {
-            name.into()
-        } else {
-            format!("/{name}").into()
+        let name = Text::from(&*name);
+        // Patterns and adapters are the user's, so they are asked without a lock.
+        let fresh = match self.pattern(&name) {
+            Some(parent) => parent.heir(name.clone()),
+            None => Namespace::new(name.clone(), self.0.config.clone()),
         };
         let mut namespaces = self.0.namespaces.write();
-        let namespace = namespaces
-            .entry(name)
-            .or_insert_with_key(|name| Namespace::new(name.clone(), self.0.config.clone()));
-        namespace.clone()
+        let namespace = namespaces.entry(name).or_insert(fresh).clone();
+        namespace.keep();
+        namespace
     }
 
     /// Namespaces that come into being when a client asks for a name that `accept` accepts, and go when the last socket has left. They have the handlers of
@@ -152,10 +168,14 @@ impl SocketIo {
 
     // Serving.
 
-    /// The server in front of another service: `Router::layer` of axum takes it.
+    /// The server in front of another service. With axum: `Router::new().route("/", get(index)).layer(io.layer())`.
     ///
-    /// ```ignore
-    /// let app = axum::Router::new().route("/", get(index)).layer(io.layer());
+    /// ```
+    /// use tower_layer::Layer;
+    ///
+    /// # fn example<S>(io: socket_io::SocketIo, pages: S) {
+    /// let service = io.layer().layer(pages);
+    /// # }
     /// ```
     pub fn layer(&self) -> EngineLayer<Self> {
         EngineLayer::new(self.clone())
@@ -192,13 +212,17 @@ impl SocketIo {
     /// come back when there is a server again, and no more are taken.
     pub fn close(&self) {
         self.0.closed.send_replace(true);
-        let namespaces: Vec<_> = self.0.namespaces.read().values().cloned().collect();
-        for namespace in namespaces {
+        for namespace in self.namespaces() {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
             }
         }
         self.0.engine.close();
+    }
+
+    /// The namespaces that exist now, in no order: those that were given to [`of`](Self::of), and those that somebody joined.
+    pub fn namespaces(&self) -> Vec<Namespace> {
+        self.0.namespaces.read().values().cloned().collect()
     }
 
     /// How many connections are open.
@@ -223,6 +247,18 @@ impl SocketIo {
         });
     }
 
+    /// The runtime, for a thread that is in none.
+    pub(crate) fn enter_runtime(&self) -> Option<EnterGuard<'_>> {
+        match Handle::try_current() {
+            Ok(_) => None,
+            Err(_) => self.0.runtime.get().map(Handle::enter),
+        }
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        *self.0.closed.borrow()
+    }
+
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         match self.0.runtime.get() {
             Some(runtime) => drop(runtime.spawn(task)),
@@ -236,25 +272,47 @@ impl SocketIo {
             known.enter();
             return Some(known.clone());
         }
-        let patterns = self.0.patterns.read().clone();
-        let accepts =
-            |accept: &Pattern| handler::caught::<_, Failure>(|| accept(name)).unwrap_or(false);
-        let (_, parent) = patterns.iter().find(|(accept, _)| accepts(&**accept))?;
+        let parent = self.pattern(name)?;
+        let name = Text::from(name);
+        // Making an adapter is the user's part.
+        let fresh = match handler::caught(|| parent.child(name.clone())) {
+            Ok(fresh) => fresh,
+            Err(Panic(message)) => {
+                tracing::error!(message, %name, "no adapter for a namespace");
+                return None;
+            }
+        };
         let mut namespaces = self.0.namespaces.write();
-        let child = namespaces
-            .entry(name.into())
-            .or_insert_with_key(|name| parent.child(name.clone()));
+        let child = namespaces.entry(name).or_insert(fresh).clone();
         child.enter();
-        Some(child.clone())
+        Some(child)
+    }
+
+    /// The first pattern that accepts the name. One that panics does not.
+    fn pattern(&self, name: &str) -> Option<Namespace> {
+        let patterns = self.0.patterns.read().clone();
+        let accepting = patterns.into_iter().find(|(accept, _)| {
+            handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
+                tracing::error!(message, name, "pattern of namespaces panicked");
+                false
+            })
+        });
+        accepting.map(|(_, parent)| parent)
     }
 
     /// A socket has left; a namespace that a pattern made is forgotten once nobody is in it.
     pub(crate) fn exit(&self, namespace: &Namespace) {
         if namespace.exit() {
-            let mut namespaces = self.0.namespaces.write();
-            if namespace.is_unused() {
-                namespaces.remove(namespace.name());
-            }
+            self.forget(namespace);
+        }
+    }
+
+    /// Others may have come in the meantime, or have forgotten it already and made another one of that name.
+    fn forget(&self, namespace: &Namespace) {
+        let mut namespaces = self.0.namespaces.write();
+        let known = namespaces.get(namespace.name());
+        if namespace.is_unused() && known.is_some_and(|known| known.is(namespace)) {
+            namespaces.remove(namespace.name());
         }
     }
 
@@ -282,9 +340,7 @@ impl SocketIo {
     pub(crate) fn report(&self, error: &HandlerError) {
         match &self.0.config.on_error {
             Some(observe) => {
-                if let Err(Failure::Panicked(message)) =
-                    handler::caught::<_, Failure>(|| observe(error))
-                {
+                if let Err(Panic(message)) = handler::caught(|| observe(error)) {
                     tracing::error!(message, "error hook panicked");
                 }
             }

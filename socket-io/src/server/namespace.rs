@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use engine_io::Text;
 use parking_lot::RwLock;
@@ -31,14 +31,14 @@ struct Inner {
     adapter: Arc<dyn Adapter>,
     /// Shared with the namespaces made from this one.
     handlers: Arc<RwLock<Handlers>>,
-    /// Made from a pattern, and gone again when it is empty.
-    is_child: bool,
+    /// Made for a client from a pattern, and gone again when it is empty.
+    is_fleeting: AtomicBool,
     /// Sockets that have joined or are joining.
     members: AtomicUsize,
     acks: AtomicU64,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Handlers {
     middlewares: Arc<[ErasedMiddleware]>,
     connect: Arc<[ErasedHandler]>,
@@ -58,16 +58,23 @@ impl Namespace {
         Self::with_handlers(name, config, Arc::default(), false)
     }
 
-    /// A namespace with this one's handlers.
+    /// A namespace that has this one's handlers, also those that are added later, and goes when it is empty.
     pub(crate) fn child(&self, name: Text) -> Self {
         Self::with_handlers(name, self.0.config.clone(), self.0.handlers.clone(), true)
+    }
+
+    /// A namespace that starts with this one's handlers, may have others besides, and stays.
+    pub(crate) fn heir(&self, name: Text) -> Self {
+        let handlers = self.0.handlers.read().clone();
+        let handlers = Arc::new(RwLock::new(handlers));
+        Self::with_handlers(name, self.0.config.clone(), handlers, false)
     }
 
     fn with_handlers(
         name: Text,
         config: Arc<Config>,
         handlers: Arc<RwLock<Handlers>>,
-        is_child: bool,
+        is_fleeting: bool,
     ) -> Self {
         let adapter = (config.adapter)(&name);
         Self(Arc::new(Inner {
@@ -75,7 +82,7 @@ impl Namespace {
             config,
             adapter,
             handlers,
-            is_child,
+            is_fleeting: AtomicBool::new(is_fleeting),
             members: AtomicUsize::new(0),
             acks: AtomicU64::new(0),
         }))
@@ -86,14 +93,30 @@ impl Namespace {
         self.0.members.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// Somebody has left; true when a child namespace is empty now.
+    /// Somebody has left; true when it may be forgotten now.
     pub(crate) fn exit(&self) -> bool {
-        self.0.members.fetch_sub(1, Ordering::AcqRel) == 1 && self.0.is_child
+        self.0.members.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_unused()
     }
 
-    /// Whether nobody is in it or about to be.
+    /// It stays from now on. Called with the list of namespaces locked.
+    pub(crate) fn keep(&self) {
+        // Nearly always there is nothing to write, which would slow down those who read.
+        if self.is_fleeting() {
+            self.0.is_fleeting.store(false, Ordering::Release);
+        }
+    }
+
+    fn is_fleeting(&self) -> bool {
+        self.0.is_fleeting.load(Ordering::Acquire)
+    }
+
+    /// Whether it may go: nobody is in it or about to be.
     pub(crate) fn is_unused(&self) -> bool {
-        self.0.members.load(Ordering::Acquire) == 0
+        self.is_fleeting() && self.0.members.load(Ordering::Acquire) == 0
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
     }
 
     /// The name, with its leading slash.

@@ -11,13 +11,14 @@ use super::refusal::Refusal;
 /// | returned | sent if the client wants an acknowledgement |
 /// |---|---|
 /// | `()` | nothing |
-/// | a value | the value; a tuple as several arguments |
+/// | a value | the value; a tuple as several arguments; one that serializes as `()` does, as no argument |
 /// | `Ok(value)` | the value; `Ok(())` as no argument |
 /// | `Err(error)` | the error, serialized |
 ///
 /// An error is reported, too. A `Result` is recognised by how serde writes it, since nothing else tells it from other values here.
 pub(crate) fn reply<T: Serialize>(value: &T, context: &Context) -> Result<(), Failure> {
-    match value.serialize(Returned { context }) {
+    let is_empty = size_of::<T>() == 0;
+    match value.serialize(Returned { context, is_empty }) {
         Ok(outcome) => outcome,
         Err(NotAResult) => acknowledge(value, context).map_err(Failure::Reply),
     }
@@ -33,6 +34,8 @@ fn acknowledge<T: Serialize + ?Sized>(value: &T, context: &Context) -> Result<()
 /// Sees whether a value is `()` or a `Result`, and gives up on everything else.
 struct Returned<'a> {
     context: &'a Context,
+    /// There is no data, as in `()`. `serde_json::Value::Null` looks the same to serde, but is a value.
+    is_empty: bool,
 }
 
 #[derive(Debug)]
@@ -93,7 +96,11 @@ impl Serializer for Returned<'_> {
     type SerializeStructVariant = Impossible<Self::Ok, NotAResult>;
 
     fn serialize_unit(self) -> Result<Self::Ok, NotAResult> {
-        Ok(Ok(()))
+        if self.is_empty {
+            Ok(Ok(()))
+        } else {
+            Err(NotAResult)
+        }
     }
 
     fn serialize_newtype_variant<T: Serialize + ?Sized>(

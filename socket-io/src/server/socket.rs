@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{Text, Transport};
+use engine_io::{SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::ack::{AckFuture, Completion};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
-use super::error::EmitError;
+use super::error::{EmitError, Failure, HandlerError};
 use super::extract::Context;
 use super::handshake::Handshake;
 use super::namespace::Namespace;
@@ -41,8 +41,8 @@ struct Inner {
     state: AtomicU8,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
-    /// Rooms joined by middlewares, before the socket is in the namespace.
-    early_rooms: Mutex<Vec<Room>>,
+    /// Rooms joined by middlewares; `None` once the socket is in the namespace.
+    early_rooms: Mutex<Option<Vec<Room>>>,
 }
 
 impl Socket {
@@ -61,7 +61,7 @@ impl Socket {
             state: AtomicU8::new(JOINING),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
-            early_rooms: Mutex::default(),
+            early_rooms: Mutex::new(Some(Vec::new())),
         }))
     }
 
@@ -117,7 +117,9 @@ impl Socket {
     /// Keeps a value with the socket, at most one of each type; `()` is no value.
     pub fn insert_data<T: Send + Sync + 'static>(&self, value: T) {
         if std::any::TypeId::of::<T>() != std::any::TypeId::of::<()>() {
-            self.0.data.lock().insert(value);
+            // The value that was there is dropped behind the lock.
+            let previous = self.0.data.lock().insert(value);
+            drop(previous);
         }
     }
 
@@ -272,20 +274,26 @@ impl Socket {
     pub fn join(&self, rooms: impl IntoRooms) {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
-        if self.0.state.load(Ordering::Acquire) == JOINING {
-            self.0.early_rooms.lock().append(&mut list);
-        } else {
-            self.0.namespace.adapter().join(self.id(), &list);
+        if let Some(early) = &mut *self.0.early_rooms.lock() {
+            list.retain(|room| !early.contains(room));
+            return early.append(&mut list);
         }
+        self.0.namespace.adapter().join(self.id(), &list);
     }
 
     /// Leaves a room.
     pub fn leave(&self, room: &str) {
+        if let Some(early) = &mut *self.0.early_rooms.lock() {
+            return early.retain(|known| **known != *room);
+        }
         self.0.namespace.adapter().leave(self.id(), room);
     }
 
-    /// The rooms that the socket is in; the first is its own, named like its id.
+    /// The rooms that the socket is in; the first is its own, named like its id. In a middleware, the rooms that it will be in, but for its own.
     pub fn rooms(&self) -> Vec<Room> {
+        if let Some(early) = &*self.0.early_rooms.lock() {
+            return early.clone();
+        }
         self.0.namespace.adapter().rooms(self.id())
     }
 
@@ -307,6 +315,8 @@ impl Socket {
     // The end.
 
     /// Makes the client leave the namespace; its connection stays. It gets what was queued before.
+    ///
+    /// Handlers given to `on_disconnecting` and `on_disconnect` run up to where they first wait before this returns, so hold no lock that they take.
     pub fn disconnect(&self) {
         if self.0.state.load(Ordering::Acquire) != LEFT {
             self.say_goodbye();
@@ -323,10 +333,11 @@ impl Socket {
     }
 
     /// Tells the client that it has left. If even this cannot be queued, only the end of the connection tells it.
-    fn say_goodbye(&self) {
+    pub(crate) fn say_goodbye(&self) {
+        let sender = &self.0.connection.sender;
         let packet = encode_disconnect(self.0.namespace.name());
-        if let Err(EmitError::Full { .. }) = self.send(&packet) {
-            self.0.connection.sender.abort();
+        if let Err(SendError::Full { .. }) = sender.send_frames(packet.frames()) {
+            sender.abort();
         }
     }
 
@@ -337,15 +348,16 @@ impl Socket {
             return;
         }
         let joined = previous == CONNECTED;
-        let context = || Context {
+        let context = |event| Context {
             socket: self.clone(),
-            event: Text::from_static("disconnect"),
+            event: Text::from_static(event),
             args: RawArgs::empty(),
             ack: None,
             reason: Some(reason),
         };
         if joined {
-            self.run_handlers(&self.0.namespace.disconnecting_handlers(), context);
+            let handlers = self.0.namespace.disconnecting_handlers();
+            self.run_handlers(&handlers, || context("disconnecting"));
         }
         self.0.namespace.adapter().remove(self.id());
         self.0.connection.remove(self);
@@ -356,7 +368,8 @@ impl Socket {
         }
         if joined {
             tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
-            self.run_handlers(&self.0.namespace.disconnect_handlers(), context);
+            let handlers = self.0.namespace.disconnect_handlers();
+            self.run_handlers(&handlers, || context("disconnect"));
         }
     }
 
@@ -365,10 +378,28 @@ impl Socket {
         handlers: &[handler::ErasedHandler],
         context: impl Fn() -> Context,
     ) {
-        for handler in handlers {
-            // There are no arguments of a peer that could break the protocol.
-            let _ = handler::run(handler, context());
+        if handlers.is_empty() {
+            return;
         }
+        // Whoever makes a socket leave may be a thread outside the runtime.
+        let _runtime = self.0.connection.io.enter_runtime();
+        for handler in handlers {
+            let context = context();
+            let event = context.event.clone();
+            // The packet that may break a rule is the one the socket joined with, and that is long done with.
+            if let Err(failure) = handler::run(handler, context) {
+                self.report(event, failure);
+            }
+        }
+    }
+
+    pub(crate) fn report(&self, event: Text, failure: Failure) {
+        self.0.connection.io.report(&HandlerError {
+            namespace: self.0.namespace.name().clone(),
+            socket: self.id().clone(),
+            event,
+            failure,
+        });
     }
 
     // For the connection.
@@ -389,8 +420,8 @@ impl Socket {
     pub(crate) fn enter_namespace(&self) {
         let adapter = self.0.namespace.adapter();
         adapter.add(self);
-        let rooms = std::mem::take(&mut *self.0.early_rooms.lock());
-        adapter.join(self.id(), &rooms);
+        let rooms = self.0.early_rooms.lock().take();
+        adapter.join(self.id(), &rooms.unwrap_or_default());
         // It may have been told to leave in this moment, by somebody who did not find it in the adapter.
         if self.0.state.load(Ordering::Acquire) == LEFT {
             adapter.remove(self.id());

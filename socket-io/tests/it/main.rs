@@ -1,0 +1,15 @@
+//! The server over real sockets, seen by clients that are made by hand. What needs a clock goes over polling in the same process, with the clock paused.
+
+mod acks;
+mod binary;
+mod broadcast;
+mod closing;
+mod handlers;
+mod joining;
+mod limits;
+mod middleware;
+mod namespaces;
+mod races;
+mod rooms;
+mod serving;
+mod support;
