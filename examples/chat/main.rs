@@ -97,19 +97,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         println!("closing");
         closing.close();
+        // Idle connections of browsers would keep the server below for longer.
+        tokio::spawn(async move {
+            tokio::time::sleep(GRACE).await;
+            std::process::exit(0);
+        });
     };
-    let (stopped, mut stopping) = tokio::sync::oneshot::channel();
-    let serve = axum::serve(listener, app).with_graceful_shutdown(async move {
-        stop.await;
-        let _ = stopped.send(());
-    });
-    let mut serve = tokio::spawn(async move { serve.await });
-    tokio::select! {
-        served = &mut serve => served??,
-        _ = &mut stopping => {
-            let _ = tokio::time::timeout(GRACE, serve).await;
-        }
-    }
+    axum::serve(listener, app)
+        .with_graceful_shutdown(stop)
+        .await?;
+    io.finished().await;
     Ok(())
 }
 

@@ -32,7 +32,7 @@ const WRITE_SLICES: usize = 32;
 /// While so many bytes of pongs wait, nothing more is read.
 const PONG_LIMIT: usize = 16 * 1024;
 /// How long the end of a connection waits for the peer's close frame, and how much it reads meanwhile.
-const LINGER_TIME: Duration = Duration::from_secs(5);
+const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
 
 thread_local! {

@@ -108,7 +108,7 @@ impl Server {
         }
     }
 
-    /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 5 s at the most.
+    /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 2 s at the most.
     pub async fn finished(&self) {
         self.inner.registry.finished().await;
     }

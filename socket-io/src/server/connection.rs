@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
 use super::error::Failure;
-use super::extract::Context;
+use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
 use super::refusal::Refusal;
 use super::socket::Socket;
@@ -305,7 +305,7 @@ impl Driver {
             socket: socket.clone(),
             event: event.name,
             args: event.args,
-            ack,
+            ack: ack.map(Question::new),
             reason: None,
         };
         for handler in any.iter().chain(named.iter()) {

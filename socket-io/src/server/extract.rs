@@ -1,6 +1,7 @@
 //! What handlers take as arguments.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use engine_io::Text;
 use serde::Serialize;
@@ -17,7 +18,7 @@ pub struct Context {
     pub(crate) socket: Socket,
     pub(crate) event: Text,
     pub(crate) args: RawArgs,
-    pub(crate) ack: Option<AckId>,
+    pub(crate) ack: Option<Question>,
     pub(crate) reason: Option<DisconnectReason>,
 }
 
@@ -188,17 +189,40 @@ impl FromContext for DisconnectReason {
     }
 }
 
+/// An event that waits for an acknowledgement, which is sent once, whoever of its handlers is first.
+#[derive(Clone, Debug)]
+pub(crate) struct Question {
+    pub(crate) id: AckId,
+    answered: Arc<AtomicBool>,
+}
+
+impl Question {
+    pub(crate) fn new(id: AckId) -> Self {
+        Self {
+            id,
+            answered: Arc::default(),
+        }
+    }
+
+    /// True for the one who may answer.
+    pub(crate) fn take(&self) -> bool {
+        !self.answered.swap(true, Ordering::AcqRel)
+    }
+}
+
 /// The acknowledgement of an event, for handlers that send it themselves: later, from elsewhere, or never. Such a handler returns nothing.
+///
+/// An event is acknowledged once: if another handler of the same event was first, nothing is sent.
 #[derive(Debug)]
 pub struct Ack {
     socket: Socket,
-    id: Option<AckId>,
+    question: Option<Question>,
 }
 
 impl Ack {
     /// Whether the client waits for an acknowledgement.
     pub fn is_wanted(&self) -> bool {
-        self.id.is_some()
+        self.question.is_some()
     }
 
     /// Sends the acknowledgement; nothing happens if none is wanted. As when emitting, a tuple is several arguments and `()` is none.
@@ -207,8 +231,8 @@ impl Ack {
     ///
     /// As [`Socket::emit`].
     pub fn send(self, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
-        match self.id {
-            Some(id) => self.socket.acknowledge(id, data),
+        match &self.question {
+            Some(question) => self.socket.acknowledge(question, data),
             None => Ok(()),
         }
     }
@@ -218,7 +242,7 @@ impl FromContext for Ack {
     fn from_context(context: &Context) -> Result<Self, Failure> {
         Ok(Self {
             socket: context.socket.clone(),
-            id: context.ack,
+            question: context.ack.clone(),
         })
     }
 }

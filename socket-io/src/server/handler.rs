@@ -109,7 +109,7 @@ pub(crate) fn erase_middleware<A>(middleware: impl Middleware<A>) -> ErasedMiddl
 pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failure> {
     let socket = context.socket.clone();
     let event = context.event.clone();
-    let ack = context.ack;
+    let question = context.ack.clone();
     let Some(_level) = Level::enter() else {
         let handler = handler.clone();
         socket.io().spawn(async move {
@@ -119,15 +119,17 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         });
         return Ok(());
     };
-    let report = move |socket: &Socket, failure| socket.report(event.clone(), failure);
+    let report = move |socket: &Socket, failure: Failure| {
+        if let Some(question) = &question {
+            // A client that waits is told; that this could not be sent would be no news.
+            let _ = socket.acknowledge(question, &refusal_of(&failure));
+        }
+        socket.report(event.clone(), failure);
+    };
     let future = match caught(|| handler(context)).unwrap_or_else(|panic| Err(panic.into())) {
         Ok(future) => future,
         Err(failure) if failure.is_violation() => return Err(failure),
         Err(failure) => {
-            if let (Failure::Args(error), Some(id)) = (&failure, ack) {
-                // The client is told; that this could not be sent would be no news.
-                let _ = socket.acknowledge(id, &Refusal::new(error.to_string()));
-            }
             report(&socket, failure);
             return Ok(());
         }
@@ -150,6 +152,15 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         }
     }
     Ok(())
+}
+
+/// What a client is told whose event came to nothing. What happened inside the server is not its business.
+fn refusal_of(failure: &Failure) -> Refusal {
+    match failure {
+        Failure::Args(error) => Refusal::new(error.to_string()),
+        Failure::Returned(refusal) => refusal.clone(),
+        _ => Refusal::new("internal error"),
+    }
 }
 
 /// A handler that disconnects sockets runs their handlers within its own first steps, and so on. Stacks are finite, so what is nested deeper than this starts

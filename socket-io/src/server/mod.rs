@@ -199,6 +199,7 @@ impl SocketIo {
     /// Serves on a listener until [`close`](Self::close).
     pub async fn serve(&self, listener: TcpListener) {
         engine_io::serve(listener, self.service(), self.closed()).await;
+        self.finished().await;
     }
 
     /// Ready once the server is closed.
@@ -223,6 +224,14 @@ impl SocketIo {
     /// The namespaces that exist now, in no order: those that were given to [`of`](Self::of), and those that somebody joined.
     pub fn namespaces(&self) -> Vec<Namespace> {
         self.0.namespaces.read().values().cloned().collect()
+    }
+
+    /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 2 s at the most.
+    ///
+    /// [`serve`](Self::serve) waits for it by itself. Elsewhere wait for it before the program ends, or clients learn of the end by the loss of the
+    /// connection alone.
+    pub async fn finished(&self) {
+        self.0.engine.finished().await;
     }
 
     /// How many connections are open.

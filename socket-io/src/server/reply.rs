@@ -25,8 +25,8 @@ pub(crate) fn reply<T: Serialize>(value: &T, context: &Context) -> Result<(), Fa
 }
 
 fn acknowledge<T: Serialize + ?Sized>(value: &T, context: &Context) -> Result<(), EmitError> {
-    match context.ack {
-        Some(id) => context.socket.acknowledge(id, value),
+    match &context.ack {
+        Some(question) => context.socket.acknowledge(question, value),
         None => Ok(()),
     }
 }

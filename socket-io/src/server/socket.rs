@@ -13,7 +13,7 @@ use super::ack::{AckFuture, Completion};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
 use super::error::{EmitError, Failure, HandlerError};
-use super::extract::Context;
+use super::extract::{Context, Question};
 use super::handshake::Handshake;
 use super::namespace::Namespace;
 use super::types::TypeMap;
@@ -231,14 +231,22 @@ impl Socket {
         }
     }
 
-    /// Sends the answer to an event. It is sent even after the socket has left, for as long as the connection lives.
+    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
     pub(crate) fn acknowledge(
         &self,
-        id: AckId,
+        question: &Question,
         data: &(impl Serialize + ?Sized),
     ) -> Result<(), EmitError> {
-        let packet = encode_ack(self.0.namespace.name(), id, data, self.max_attachments())?;
-        Ok(self.0.connection.sender.send_frames(packet.frames())?)
+        let packet = encode_ack(
+            self.0.namespace.name(),
+            question.id,
+            data,
+            self.max_attachments(),
+        )?;
+        if question.take() {
+            self.0.connection.sender.send_frames(packet.frames())?;
+        }
+        Ok(())
     }
 
     fn max_attachments(&self) -> usize {

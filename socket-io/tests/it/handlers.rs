@@ -364,7 +364,9 @@ async fn what_cannot_be_sent_as_acknowledgement_is_reported() {
     });
     let host = stage.listen().await;
     let (mut client, _) = host.member().await;
-    client.send(r#"421["ack"]"#).await;
+    client
+        .ask(r#"421["ack"]"#, r#"431[{"message":"internal error"}]"#)
+        .await;
     assert!(matches!(host.error().await.failure, Failure::Reply(_)));
 }
 
@@ -529,11 +531,29 @@ async fn panics_around_a_handler_are_caught_too() {
     let host = stage.listen().await;
     let (mut client, _) = host.member().await;
     for event in ["eager", "unwritable", "unreadable"] {
-        client.send(&format!(r#"421["{event}"]"#)).await;
+        let refused = r#"431[{"message":"internal error"}]"#;
+        client.ask(&format!(r#"421["{event}"]"#), refused).await;
         host.check_error(event, Failure::Panicked(event.into()))
             .await;
     }
     client.ask(r#"421["fine"]"#, r#"431["fine"]"#).await;
+}
+
+#[tokio::test]
+async fn an_event_is_acknowledged_once_whoever_answers() {
+    let stage = Stage::new();
+    stage
+        .io
+        .of("/")
+        .on_any(async || "any")
+        .on("both", async |ack: Ack| {
+            ack.send("by hand").map_err(Refusal::from)
+        })
+        .on("both", async || "named");
+    let host = stage.listen().await;
+    let (mut client, _) = host.member().await;
+    client.ask(r#"421["both"]"#, r#"431["any"]"#).await;
+    client.ask(r#"422["other"]"#, r#"432["any"]"#).await;
 }
 
 #[tokio::test]
