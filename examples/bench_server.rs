@@ -23,8 +23,8 @@ use socket_io::{Data, RawArgs, Refusal, Socket, SocketIo, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let port: u16 = option("--port").unwrap_or("3000".into()).parse()?;
-    let threads: usize = option("--threads").unwrap_or("1".into()).parse()?;
+    let port: u16 = option("--port").unwrap_or_else(|| "3000".into()).parse()?;
+    let threads: usize = option("--threads").unwrap_or_else(|| "1".into()).parse()?;
     let runtime = match threads {
         1 => tokio::runtime::Builder::new_current_thread()
             .enable_all()
