@@ -137,6 +137,9 @@ impl Adapter for MemoryAdapter {
         // Memory goes back once most of the tables are empty.
         if members.by_id.len() < members.by_id.capacity() / 8 {
             members.by_id.shrink_to_fit();
+        }
+        // Keys that are in use stay, so this may have to wait for the highest one to go.
+        if members.slab.len() < members.slab.capacity() / 8 {
             members.slab.shrink_to_fit();
         }
         drop(members);
