@@ -12,7 +12,9 @@ pub use protocol::{Args, Binary, DisconnectReason, RawArgs, Value};
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
 #[cfg(feature = "server")]
-pub use engine_io::{ConnectionInfo, Cookie, Cors, Transport};
+pub use engine_io::{
+    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, SameSite, Transport,
+};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
