@@ -51,7 +51,8 @@ impl Frame {
     }
 
     /// The same frame, which transports leave uncompressed.
-    pub fn without_compression(mut self) -> Self {
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
         self.incompressible = true;
         self
     }

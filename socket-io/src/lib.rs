@@ -2,6 +2,8 @@
 
 #[cfg(feature = "server")]
 mod adapter;
+#[cfg(feature = "brotli")]
+mod brotli;
 pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
@@ -20,4 +22,14 @@ pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
     EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
     Namespace, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+};
+
+/// How to compress with Brotli, if this was built with it.
+#[cfg(feature = "server")]
+const BROTLI: Option<fn(&[u8]) -> std::io::Result<Vec<u8>>> = {
+    #[cfg(feature = "brotli")]
+    let compress = Some(brotli::compress as _);
+    #[cfg(not(feature = "brotli"))]
+    let compress = None;
+    compress
 };

@@ -237,7 +237,7 @@ mod tests {
     async fn one_packet_that_may_be_compressed_is_enough() {
         let request = HeaderMap::from_iter([(header::ACCEPT_ENCODING, "gzip".parse().unwrap())]);
         let packet = Frame::message(&"a".repeat(2000));
-        let kept = packet.clone().without_compression();
+        let kept = packet.clone().uncompressed();
         for (batch, compressed) in [
             (vec![kept.clone()], false),
             (vec![kept.clone(), kept.clone()], false),
