@@ -24,11 +24,15 @@ pub use server::{
     Namespace, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
 };
 
+/// Compresses a whole file.
+#[cfg(feature = "server")]
+type CompressFile = fn(&[u8]) -> std::io::Result<Vec<u8>>;
+
 /// How to compress with Brotli, if this was built with it.
 #[cfg(feature = "server")]
-const BROTLI: Option<fn(&[u8]) -> std::io::Result<Vec<u8>>> = {
+const BROTLI: Option<CompressFile> = {
     #[cfg(feature = "brotli")]
-    let compress = Some(brotli::compress as _);
+    let compress = Some(brotli::compress as CompressFile);
     #[cfg(not(feature = "brotli"))]
     let compress = None;
     compress

@@ -92,7 +92,7 @@ pub(crate) fn mark(extensions: &mut Extensions, batch: &[Frame]) {
 }
 
 thread_local! {
-    /// A compressor has a quarter of a megabyte, so a thread keeps one. Nearly all clients want the same.
+    /// A compressor has a few hundred kilobytes, so a thread keeps one. Nearly all clients want the same.
     static COMPRESSOR: Cell<Option<Compressor>> = const { Cell::new(None) };
 }
 

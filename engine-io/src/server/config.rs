@@ -230,7 +230,7 @@ impl ServerConfig {
 
     /// How long answers of polls are compressed: with gzip or deflate, as the client prefers. On by default, from 1024 bytes on; `None` switches it off.
     ///
-    /// Compressing costs time and, for each thread that does it, a quarter of a megabyte.
+    /// Compressing costs time and, for each thread that does it, a few hundred kilobytes.
     ///
     /// ```
     /// # use engine_io::{HttpCompression, ServerConfig};
