@@ -23,6 +23,7 @@ const BINARY: u8 = 0x82;
 pub struct Frame {
     bytes: Bytes,
     header: u8,
+    incompressible: bool,
 }
 
 impl Frame {
@@ -47,6 +48,18 @@ impl Frame {
         buffer.resize(HEADROOM, 0);
         buffer.extend_from_slice(data);
         finish(buffer, BINARY)
+    }
+
+    /// The same frame, which transports leave uncompressed.
+    #[must_use]
+    pub fn uncompressed(mut self) -> Self {
+        self.incompressible = true;
+        self
+    }
+
+    /// Whether a transport that compresses may do so with this frame.
+    pub fn is_compressible(&self) -> bool {
+        !self.incompressible
     }
 
     /// The frame as a server writes it to a WebSocket: header and payload.
@@ -112,6 +125,7 @@ fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
     Frame {
         bytes: Bytes::from(buffer).slice(start..),
         header: header as u8,
+        incompressible: false,
     }
 }
 

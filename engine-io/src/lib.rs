@@ -59,8 +59,8 @@ pub use transport::Transport;
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
-    Cookie, Cors, EngineLayer, EngineService, Listener, NoService, Refusal, Respond, ResponseBody,
-    Server, ServerConfig, serve,
+    ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService, HttpCompression,
+    Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, serve,
 };
 #[cfg(feature = "server")]
 pub use socket::{Sender, Socket};

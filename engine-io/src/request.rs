@@ -2,7 +2,12 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::SystemTime;
+
+use http::header;
+use http::request::Parts;
+use hyper::upgrade::OnUpgrade;
 
 /// What an HTTP server can tell about a connection and hyper does not: put it into the request's extensions in front of the engine.
 ///
@@ -39,14 +44,24 @@ pub struct Request {
     headers: Box<[u8]>,
     connection: ConnectionInfo,
     received: SystemTime,
+    /// The whole of it, if it is to be kept.
+    parts: Option<Arc<Parts>>,
 }
 
 impl Request {
-    pub(crate) fn new(parts: &http::request::Parts) -> Self {
+    pub(crate) fn new(parts: &Parts) -> Self {
         let connection = parts.extensions.get::<ConnectionInfo>().copied();
         let mut headers = Vec::new();
-        for (name, value) in &parts.headers {
-            for bytes in [name.as_str().as_bytes(), value.as_bytes()] {
+        // HTTP/2 has the host elsewhere.
+        let host = parts
+            .uri
+            .authority()
+            .filter(|_| !parts.headers.contains_key(header::HOST))
+            .map(|authority| ("host", authority.as_str().as_bytes()));
+        let sent = parts.headers.iter();
+        let sent = sent.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        for (name, value) in host.into_iter().chain(sent) {
+            for bytes in [name.as_bytes(), value] {
                 // Both are bounded by the HTTP server far below this.
                 let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
                 headers.extend_from_slice(&length.to_le_bytes());
@@ -65,7 +80,22 @@ impl Request {
                 secure: parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
             }),
             received: SystemTime::now(),
+            parts: None,
         }
+    }
+
+    /// Keeps all of it.
+    pub(crate) fn keep(&mut self, parts: &Parts) {
+        let mut parts = parts.clone();
+        // What is in there may hold on to the HTTP connection.
+        parts.extensions.remove::<OnUpgrade>();
+        self.parts = Some(Arc::new(parts));
+    }
+
+    /// The original request without its body, with the extensions that layers in front of the engine have added. Only with
+    /// [`keep_request_parts`](crate::ServerConfig::keep_request_parts); `None` otherwise.
+    pub fn parts(&self) -> Option<&Parts> {
+        self.parts.as_deref()
     }
 
     /// Path and query, as sent.
@@ -133,6 +163,30 @@ impl fmt::Debug for Request {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_host_of_http_2_is_a_header() {
+        let request = http::Request::get("https://a.example:8080/engine.io/?EIO=4");
+        let parts = request.body(()).unwrap().into_parts().0;
+        let request = Request::new(&parts);
+        assert_eq!(request.header("host"), Some("a.example:8080"));
+        assert_eq!(request.target(), "/engine.io/?EIO=4");
+        assert!(request.is_secure());
+    }
+
+    #[test]
+    fn the_whole_request_is_kept_on_demand() {
+        let request = http::Request::get("/")
+            .header("x-test", "1")
+            .extension(7_u8);
+        let parts = request.body(()).unwrap().into_parts().0;
+        let mut request = Request::new(&parts);
+        assert!(request.parts().is_none());
+        request.keep(&parts);
+        let parts = request.parts().unwrap();
+        assert_eq!(parts.headers["x-test"], "1");
+        assert_eq!(parts.extensions.get(), Some(&7_u8));
+    }
 
     #[test]
     fn headers_and_query_come_back_as_they_were_sent() {

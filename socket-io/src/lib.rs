@@ -2,6 +2,8 @@
 
 #[cfg(feature = "server")]
 mod adapter;
+#[cfg(feature = "brotli")]
+mod brotli;
 pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
@@ -12,10 +14,26 @@ pub use protocol::{Args, Binary, DisconnectReason, RawArgs, Value};
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
 #[cfg(feature = "server")]
-pub use engine_io::{ConnectionInfo, Cookie, Cors, Transport};
+pub use engine_io::{
+    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, SameSite, Transport,
+};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
     EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
     Namespace, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+};
+
+/// Compresses a whole file.
+#[cfg(feature = "server")]
+type CompressFile = fn(&[u8]) -> std::io::Result<Vec<u8>>;
+
+/// How to compress with Brotli, if this was built with it.
+#[cfg(feature = "server")]
+const BROTLI: Option<CompressFile> = {
+    #[cfg(feature = "brotli")]
+    let compress = Some(brotli::compress as CompressFile);
+    #[cfg(not(feature = "brotli"))]
+    let compress = None;
+    compress
 };

@@ -9,7 +9,9 @@ use std::time::Duration;
 use http::HeaderMap;
 use http::request::Parts;
 
-use super::headers::{Cookie, Cors};
+use super::compression::HttpCompression;
+use super::cookie::Cookie;
+use super::cors::Cors;
 use super::refusal::Refusal;
 use crate::packet::Message;
 use crate::session::SessionConfig;
@@ -24,7 +26,9 @@ type OnRefusal = dyn Fn(&Refusal, &Parts) + Send + Sync;
 /// The options of a [`Server`](crate::Server).
 #[derive(Clone)]
 pub struct ServerConfig {
+    /// With a slash at its end.
     pub(crate) path: String,
+    pub(crate) trailing_slash: bool,
     pub(crate) transports: Vec<Transport>,
     pub(crate) allow_upgrades: bool,
     pub(crate) session: SessionConfig,
@@ -39,12 +43,16 @@ pub struct ServerConfig {
     pub(crate) on_refusal: Option<Arc<OnRefusal>>,
     pub(crate) cookie: Option<Cookie>,
     pub(crate) cors: Option<Cors>,
+    pub(crate) http_compression: Option<HttpCompression>,
+    pub(crate) destroy_upgrade: Option<Duration>,
+    pub(crate) keep_request_parts: bool,
 }
 
 impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             path: "/engine.io/".into(),
+            trailing_slash: true,
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
             session: SessionConfig::default(),
@@ -59,6 +67,9 @@ impl Default for ServerConfig {
             on_refusal: None,
             cookie: None,
             cors: None,
+            http_compression: Some(HttpCompression::default()),
+            destroy_upgrade: Some(Duration::from_secs(1)),
+            keep_request_parts: false,
         }
     }
 }
@@ -73,6 +84,20 @@ impl ServerConfig {
             self.path = "/".into();
         }
         self
+    }
+
+    /// Whether the path ends with a slash. Default true. With false, `/engine.io?EIO=4` is taken, too.
+    ///
+    /// As an improvement on the reference, `/engine.iota` is not: only a slash may follow.
+    pub fn add_trailing_slash(mut self, add: bool) -> Self {
+        self.trailing_slash = add;
+        self
+    }
+
+    /// Whether the server takes requests for that path.
+    pub(crate) fn matches(&self, path: &str) -> bool {
+        path.starts_with(&self.path)
+            || !self.trailing_slash && self.path.strip_suffix('/') == Some(path)
     }
 
     /// The transports that clients may use, in the order in which upgrades are offered. Default polling and WebSocket.
@@ -203,6 +228,35 @@ impl ServerConfig {
         self
     }
 
+    /// How long answers of polls are compressed: with gzip or deflate, as the client prefers. On by default, from 1024 bytes on; `None` switches it off.
+    ///
+    /// Compressing costs time and, for each thread that does it, a few hundred kilobytes.
+    ///
+    /// ```
+    /// # use engine_io::{HttpCompression, ServerConfig};
+    /// let config = ServerConfig::default().http_compression(HttpCompression::default().threshold(8192));
+    /// let config = config.http_compression(None);
+    /// ```
+    pub fn http_compression(mut self, how: impl Into<Option<HttpCompression>>) -> Self {
+        self.http_compression = how.into();
+        self
+    }
+
+    /// What becomes of a WebSocket request for a path that is nobody's, where the engine has a listener to itself: after this time the connection is closed
+    /// without an answer, as by the reference. Default 1 s; with `None` it is answered with 404 at once. In front of another service this has no effect: the
+    /// request is passed on.
+    pub fn destroy_upgrade(mut self, after: impl Into<Option<Duration>>) -> Self {
+        self.destroy_upgrade = after.into();
+        self
+    }
+
+    /// Whether each session keeps the request that opened it as [`Request::parts`](crate::Request::parts), with the extensions that layers in front of the
+    /// engine have added. Default false: it costs a few kilobytes per session, and path, query and headers are there in any case.
+    pub fn keep_request_parts(mut self, keep: bool) -> Self {
+        self.keep_request_parts = keep;
+        self
+    }
+
     /// Sets a cookie with the session's id, for load balancers. Off by default.
     pub fn cookie(mut self, cookie: Cookie) -> Self {
         self.cookie = Some(cookie);
@@ -220,6 +274,7 @@ impl fmt::Debug for ServerConfig {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ServerConfig")
             .field("path", &self.path)
+            .field("trailing_slash", &self.trailing_slash)
             .field("transports", &self.transports)
             .field("allow_upgrades", &self.allow_upgrades)
             .field("session", &self.session)
@@ -228,6 +283,40 @@ impl fmt::Debug for ServerConfig {
             .field("accept_backlog", &self.accept_backlog)
             .field("cookie", &self.cookie)
             .field("cors", &self.cors)
+            .field("http_compression", &self.http_compression)
+            .field("destroy_upgrade", &self.destroy_upgrade)
+            .field("keep_request_parts", &self.keep_request_parts)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_is_a_prefix_that_ends_with_a_slash() {
+        let config = ServerConfig::default;
+        for (config, path, expected) in [
+            (config(), "/engine.io/", true),
+            (config(), "/engine.io/more", true),
+            (config(), "/engine.io", false),
+            (config(), "/engine.iota/", false),
+            (config(), "/", false),
+            (config(), "", false),
+            (config().add_trailing_slash(false), "/engine.io", true),
+            (config().add_trailing_slash(false), "/engine.io/", true),
+            (config().add_trailing_slash(false), "/engine.iota", false),
+            (config().path("chat/"), "/chat/", true),
+            (config().path("/a/b"), "/a/b/", true),
+            (
+                config().add_trailing_slash(false).path("/a/b"),
+                "/a/b",
+                true,
+            ),
+            (config().path("/"), "/anything", true),
+        ] {
+            assert_eq!(config.matches(path), expected, "{config:?} {path}");
+        }
     }
 }

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 
 use super::Server;
+use super::service::Unanswered;
 use crate::request::ConnectionInfo;
 
 /// How long a connection may take to send the headers of a request.
@@ -119,7 +120,18 @@ async fn connection<S, B>(
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectionInfo::new(peer));
-        service.call(request)
+        let response = service.call(request);
+        async {
+            let Ok(response) = response.await;
+            match response.extensions().get::<Unanswered>() {
+                None => Ok(response),
+                Some(&Unanswered { after }) => {
+                    tokio::time::sleep(after).await;
+                    // hyper closes the connection without a word.
+                    Err(io::Error::other("upgrade for an unknown path"))
+                }
+            }
+        }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())

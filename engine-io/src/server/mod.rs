@@ -1,6 +1,10 @@
 //! The server role: sessions over HTTP requests and WebSockets.
 
+mod compression;
 mod config;
+mod cookie;
+mod cors;
+mod encoding;
 mod headers;
 mod jsonp;
 mod listen;
@@ -16,13 +20,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
+pub use compression::HttpCompression;
 pub use config::ServerConfig;
-pub use headers::{Cookie, Cors};
+pub use cookie::{Cookie, CookiePriority, SameSite};
+pub use cors::Cors;
+pub use encoding::ContentEncoding;
 pub use listen::{Listener, serve};
 pub use refusal::Refusal;
 pub use service::{EngineLayer, EngineService, NoService, Respond, ResponseBody};
@@ -36,7 +43,7 @@ use crate::sid::Sid;
 use crate::socket::Socket;
 use crate::transport::Transport;
 use refusal::bare;
-use route::{Query, Route, route, wants_upgrade};
+use route::{Query, Route, is_upgrade, route};
 
 /// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
 #[derive(Clone)]
@@ -94,6 +101,11 @@ impl Server {
         &self.inner.config.path
     }
 
+    /// How other origins are let in, for a [`Respond`] that answers in the engine's place.
+    pub fn cors(&self) -> Option<&Cors> {
+        self.inner.config.cors.as_ref()
+    }
+
     /// Ends every session at once, refuses further handshakes and ends [`accept`](Self::accept).
     pub fn close(&self) {
         self.inner.closed.store(true, Ordering::Release);
@@ -122,11 +134,18 @@ impl Server {
         B::Data: Send,
     {
         let (mut parts, body) = request.into_parts();
+        let cors = self.cors();
+        let preflight = cors.and_then(|cors| cors.preflight(&parts.method, &parts.headers));
+        if let Some(response) = preflight {
+            return response;
+        }
         let mut response = self.dispatch(&mut parts, body).await;
-        if let Some(cors) = &self.inner.config.cors {
-            if parts.method != Method::OPTIONS {
-                cors.apply(response.headers_mut(), &parts.headers);
-            }
+        if let Some(cors) = cors {
+            cors.apply(response.headers_mut(), &parts.method, &parts.headers);
+        }
+        if parts.version >= Version::HTTP_2 {
+            // Connections are not ours to speak of there.
+            response.headers_mut().remove(header::CONNECTION);
         }
         response
     }
@@ -137,9 +156,6 @@ impl Server {
         B::Data: Send,
     {
         let config = &self.inner.config;
-        if let (Some(cors), &Method::OPTIONS) = (&config.cors, &parts.method) {
-            return cors.preflight(&parts.headers);
-        }
         let query = Query::parse(parts.uri.query());
         let jsonp = query.jsonp.clone();
         let response = match route(parts, query, config, &self.inner.registry) {
@@ -158,11 +174,16 @@ impl Server {
                 if response.status().is_success()
                     || response.status() == StatusCode::SWITCHING_PROTOCOLS =>
             {
-                if response.status().is_success() {
-                    if let Some(index) = jsonp.filter(|_| parts.method == Method::GET) {
-                        jsonp::wrap(&mut response, &index);
-                    }
+                if !is_upgrade(parts) {
                     headers::common(response.headers_mut(), parts);
+                    if parts.method == Method::GET {
+                        if let Some(index) = jsonp {
+                            jsonp::wrap(&mut response, &index);
+                        }
+                        if let Some(compression) = &config.http_compression {
+                            compression.apply(&mut response, &parts.headers).await;
+                        }
+                    }
                 }
                 if let Some(edit) = &config.headers {
                     edit(response.headers_mut(), parts);
@@ -175,7 +196,7 @@ impl Server {
                 if let Some(observe) = &config.on_refusal {
                     observe(&refusal, parts);
                 }
-                if wants_upgrade(&parts.headers) {
+                if is_upgrade(parts) {
                     refusal.to_websocket_response()
                 } else {
                     refusal.to_response()
@@ -211,7 +232,10 @@ impl Server {
         };
         // While the backlog is full the request waits here, and a client that leaves takes its request along.
         let place = self.reserve().await?;
-        let request = SessionRequest::new(parts);
+        let mut request = SessionRequest::new(parts);
+        if config.keep_request_parts {
+            request.keep(parts);
+        }
         let mut response = match transport {
             Transport::Polling => {
                 let shared = self.open(sid.clone(), request, transport)?;

@@ -11,6 +11,7 @@ use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body::Body;
 
+use super::compression;
 use super::config::ServerConfig;
 use super::jsonp;
 use super::refusal::{answer, bare};
@@ -47,11 +48,13 @@ pub(crate) fn first_answer(shared: &Shared) -> Response<Bytes> {
 }
 
 fn payload_answer(batch: &[Frame]) -> Response<Bytes> {
-    answer(
+    let mut response = answer(
         StatusCode::OK,
         "text/plain; charset=UTF-8",
         encode_payload(batch),
-    )
+    );
+    compression::mark(response.extensions_mut(), batch);
+    response
 }
 
 async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {

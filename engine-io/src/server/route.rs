@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use http::request::Parts;
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, Method, Version, header};
+use hyper::ext::Protocol;
 
 use super::config::ServerConfig;
 use super::refusal::Refusal;
@@ -60,7 +61,7 @@ pub(crate) fn route(
     config: &ServerConfig,
     registry: &Registry,
 ) -> Result<Route, Refusal> {
-    let upgrade = wants_upgrade(&parts.headers);
+    let upgrade = is_upgrade(parts);
     let transport = query
         .transport
         .as_deref()
@@ -100,7 +101,7 @@ pub(crate) fn route(
                 _ => Route::OtherMethod,
             }
         }
-        None if parts.method != Method::GET => {
+        None if parts.method != Method::GET && !is_extended_connect(parts) => {
             return Err(Refusal::BadHandshakeMethod(parts.method.clone()));
         }
         None if !upgrade && transport == Transport::WebSocket => {
@@ -119,7 +120,26 @@ pub(crate) fn route(
     })
 }
 
-/// Whether the request asks for another protocol on this connection.
+/// Whether the request wants a WebSocket, by the rules of its version of HTTP.
+pub(crate) fn is_upgrade(parts: &Parts) -> bool {
+    wants_upgrade(&parts.headers) || is_extended_connect(parts)
+}
+
+/// Whether the request opens a WebSocket on a stream of HTTP/2 or later: CONNECT with a path and the pseudo header `:protocol: websocket`.
+///
+/// An HTTP server that does not tell the pseudo header lets nobody send it unless the host has enabled it; the version is a header that only such requests have.
+/// Source: RFC 8441 §4 and §5; RFC 9220.
+pub(crate) fn is_extended_connect(parts: &Parts) -> bool {
+    parts.method == Method::CONNECT
+        && parts.version >= Version::HTTP_2
+        && parts.uri.path_and_query().is_some()
+        && match parts.extensions.get::<Protocol>() {
+            Some(protocol) => protocol.as_str().eq_ignore_ascii_case("websocket"),
+            None => parts.headers.contains_key(header::SEC_WEBSOCKET_VERSION),
+        }
+}
+
+/// Whether the request asks for another protocol on this connection, by the rules of HTTP/1.1.
 pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
     let connection = headers
         .get_all(header::CONNECTION)
@@ -140,19 +160,22 @@ fn check_websocket(parts: &Parts) -> Result<(), Refusal> {
                 .any(|text| value.as_bytes().eq_ignore_ascii_case(text.as_bytes()))
         })
     };
-    if parts.method != Method::GET {
-        return Err(Refusal::WebSocketHandshake("Invalid HTTP method"));
-    }
-    if !is(header::UPGRADE, &["websocket"]) {
-        return Err(Refusal::WebSocketHandshake("Invalid Upgrade header"));
-    }
-    let key = headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .map(|key| key.as_bytes());
-    if !key.is_some_and(is_websocket_key) {
-        return Err(Refusal::WebSocketHandshake(
-            "Missing or invalid Sec-WebSocket-Key header",
-        ));
+    // Streams of HTTP/2 have neither the header nor the key.
+    if !is_extended_connect(parts) {
+        if parts.method != Method::GET {
+            return Err(Refusal::WebSocketHandshake("Invalid HTTP method"));
+        }
+        if !is(header::UPGRADE, &["websocket"]) {
+            return Err(Refusal::WebSocketHandshake("Invalid Upgrade header"));
+        }
+        let key = headers
+            .get(header::SEC_WEBSOCKET_KEY)
+            .map(|key| key.as_bytes());
+        if !key.is_some_and(is_websocket_key) {
+            return Err(Refusal::WebSocketHandshake(
+                "Missing or invalid Sec-WebSocket-Key header",
+            ));
+        }
     }
     if !is(header::SEC_WEBSOCKET_VERSION, &["13", "8"]) {
         return Err(Refusal::WebSocketHandshake(
@@ -213,6 +236,33 @@ mod tests {
         check(get(), "EIO=4&transport=websocket", Err(3));
         check(get(), "EIO=3&transport=polling", Err(5));
         check(get(), "transport=polling", Err(5));
+    }
+
+    #[test]
+    fn a_stream_of_http_2_needs_no_key() {
+        let connect = || {
+            http::Request::builder()
+                .method(Method::CONNECT)
+                .version(Version::HTTP_2)
+                .uri("https://a.example/engine.io/")
+        };
+        let complete = || connect().header("Sec-WebSocket-Version", "13");
+        let named = |protocol| complete().extension(Protocol::from_static(protocol));
+        let query = "EIO=4&transport=websocket";
+        check(complete(), query, Ok("handshake"));
+        check(named("websocket"), query, Ok("handshake"));
+        check(named("connect-udp"), query, Err(2));
+        check(complete(), "EIO=3&transport=websocket", Err(5));
+        check(complete(), "EIO=4&transport=polling", Ok("contradiction"));
+        check(complete(), "EIO=4&transport=websocket&sid=no", Err(1));
+        check(
+            connect().header("Sec-WebSocket-Version", "7"),
+            query,
+            Err(3),
+        );
+        // Another protocol, and another version of HTTP.
+        check(connect(), query, Err(2));
+        check(complete().version(Version::HTTP_11), query, Err(2));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri};
@@ -12,11 +13,18 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use super::Server;
+use super::route::wants_upgrade;
 
 /// Something that answers the requests under a path: the engine, or what is built on it.
 pub trait Respond: Clone + Send + Sync + 'static {
     /// Whether a request is for this one; others pass.
     fn matches(&self, uri: &Uri) -> bool;
+
+    /// After which time a connection is closed that wants to be upgraded for another path, where nobody else could take it; see
+    /// [`ServerConfig::destroy_upgrade`](crate::ServerConfig::destroy_upgrade). Default `None`: such requests are answered like others.
+    fn destroy_upgrade(&self) -> Option<Duration> {
+        None
+    }
 
     /// Answers a request.
     fn respond<B>(&self, request: Request<B>) -> impl Future<Output = Response<Bytes>> + Send
@@ -27,7 +35,11 @@ pub trait Respond: Clone + Send + Sync + 'static {
 
 impl Respond for Server {
     fn matches(&self, uri: &Uri) -> bool {
-        uri.path().starts_with(self.path())
+        self.inner.config.matches(uri.path())
+    }
+
+    fn destroy_upgrade(&self) -> Option<Duration> {
+        self.inner.config.destroy_upgrade
     }
 
     async fn respond<B>(&self, request: Request<B>) -> Response<Bytes>
@@ -154,8 +166,24 @@ where
     type Future = ResponseFuture<ResponseBody<Empty>, Infallible>;
 
     fn call(&self, request: Request<B>) -> Self::Future {
-        Service::call(&mut self.clone(), request)
+        let foreign = !self.responder.matches(request.uri()) && wants_upgrade(request.headers());
+        let destroy = self.responder.destroy_upgrade().filter(|_| foreign);
+        let response = Service::call(&mut self.clone(), request);
+        match destroy {
+            None => response,
+            Some(after) => Box::pin(async move {
+                let mut response = response.await?;
+                response.extensions_mut().insert(Unanswered { after });
+                Ok(response)
+            }),
+        }
     }
+}
+
+/// In the extensions of a response: a listener that has nobody else to ask closes the connection after that time instead of sending it.
+#[derive(Clone, Copy)]
+pub(crate) struct Unanswered {
+    pub(crate) after: Duration,
 }
 
 /// The body of a response: the engine's, which is complete, or the inner service's.

@@ -9,10 +9,14 @@ use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use super::refusal::bare;
+use super::route::is_extended_connect;
 use crate::connection::{Shared, Stream, WebSocket, now};
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
 pub(crate) fn accept(parts: &Parts) -> Response<Bytes> {
+    if is_extended_connect(parts) {
+        return bare(StatusCode::OK);
+    }
     let key = parts
         .headers
         .get(header::SEC_WEBSOCKET_KEY)

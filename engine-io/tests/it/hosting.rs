@@ -19,7 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::support::{Frame, Http, Polling, WebSocket, drive, echo, soon, until};
+use crate::support::{Frame, Http, Polling, WebSocket, drive, echo, soon, until, upgrade_headers};
 
 /// A tower service that greets.
 #[derive(Clone)]
@@ -93,6 +93,10 @@ async fn a_layer_takes_its_path_and_leaves_the_rest_to_the_inner_service() {
     http.get("/engine.io")
         .await
         .check(200, "hello from /engine.io");
+    // Other protocols of other paths are the inner service's, too.
+    http.request("GET", "/socket", upgrade_headers(), b"")
+        .await
+        .check(200, "hello from /socket");
 }
 
 #[tokio::test]

@@ -1,8 +1,10 @@
 //! The server over real sockets: a raw HTTP/1.1 client and a WebSocket client that can break every rule.
 
+mod answers;
 mod closing;
 mod handshake;
 mod hosting;
+mod http2;
 mod limits;
 mod polling;
 mod support;

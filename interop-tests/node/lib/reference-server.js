@@ -13,6 +13,8 @@ const modes = {
   'eio-protocol': engineProtocol,
   'sio-protocol': socketProtocol,
   'eio-client': engineClient,
+  http: httpRich,
+  'http-plain': httpPlain,
 };
 
 if (!modes[MODE]) {
@@ -85,6 +87,33 @@ function engineClient(server) {
         socket.send(data);
       }
     });
+  });
+}
+
+function httpRich(server) {
+  const io = new Server(server, {
+    cors: {
+      origin: [/^https:\/\/app\.example$/, /\.app\.example$/],
+      credentials: true,
+      methods: ['GET', 'POST'],
+      exposedHeaders: ['x-every'],
+      maxAge: 600,
+    },
+    cookie: { name: 'sticky', path: '/socket.io/', maxAge: 3600, secure: true, sameSite: 'none' },
+  });
+  io.engine.on('initial_headers', (headers) => (headers['x-initial'] = '1'));
+  io.engine.on('headers', (headers) => (headers['x-every'] = '1'));
+  serveHttp(io);
+}
+
+function httpPlain(server) {
+  serveHttp(new Server(server, { httpCompression: false, serveClient: false, addTrailingSlash: false }));
+}
+
+function serveHttp(io) {
+  io.on('connection', (socket) => {
+    socket.on('echo', (text, ack) => ack(text));
+    socket.on('version', (ack) => ack(`HTTP/${socket.request.httpVersion}`));
   });
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::future::Future;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use engine_io::{Cookie, Cors, ServerConfig, Transport};
 use http::request::Parts;
 
 use super::SocketIo;
+use super::bundle::Bundles;
 use super::error::HandlerError;
 use super::types::TypeMap;
 use crate::adapter::{Adapter, MemoryAdapter};
@@ -33,7 +34,7 @@ pub(crate) struct Config {
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
     pub(crate) on_error: Option<Arc<OnError>>,
-    pub(crate) client_dir: Option<PathBuf>,
+    pub(crate) bundles: Option<Arc<Bundles>>,
 }
 
 /// Collects the options of a server. See [`SocketIo::builder`].
@@ -61,7 +62,7 @@ impl Default for SocketIoBuilder {
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
                 on_error: None,
-                client_dir: None,
+                bundles: None,
             },
         }
     }
@@ -213,9 +214,13 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Serves the browser client from the `dist` folder of the npm package `socket.io-client`: `/socket.io/socket.io.js` and its siblings. Off by default.
+    /// Serves the browser client from the `dist` folder of the npm package `socket.io-client` (or `client-dist` of `socket.io`): `/socket.io/socket.io.js` and
+    /// its siblings, compressed as the client prefers. Off by default.
+    ///
+    /// Files are read when they are first asked for and kept in memory, so a new version of the package wants a new start of the program. Brotli is offered
+    /// with the crate's feature `brotli`.
     pub fn serve_client(mut self, dist: impl AsRef<Path>) -> Self {
-        self.config.client_dir = Some(dist.as_ref().to_owned());
+        self.config.bundles = Some(Arc::new(Bundles::new(dist.as_ref())));
         self
     }
 
@@ -246,7 +251,7 @@ impl fmt::Debug for Config {
             .field("max_handlers", &self.max_handlers)
             .field("max_acks", &self.max_acks)
             .field("decoder", &self.decoder)
-            .field("client_dir", &self.client_dir)
+            .field("bundles", &self.bundles)
             .finish_non_exhaustive()
     }
 }

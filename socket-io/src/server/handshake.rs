@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use engine_io::Request;
+use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::{SerializeMap, Serializer};
@@ -71,6 +72,12 @@ impl Handshake {
     /// Whether the request came from a page of another origin, or any page that says where it came from.
     pub fn is_cross_origin(&self) -> bool {
         self.header("origin").is_some()
+    }
+
+    /// The original request without its body, if the engine's option `keep_request_parts` is on. Its extensions are those that layers in front of the server
+    /// have added, such as a user that was authenticated there.
+    pub fn parts(&self) -> Option<&Parts> {
+        self.request().parts()
     }
 
     /// When the request arrived.

@@ -24,6 +24,7 @@ use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text};
@@ -370,19 +371,30 @@ impl Respond for SocketIo {
         Respond::matches(&self.0.engine, uri)
     }
 
+    fn destroy_upgrade(&self) -> Option<Duration> {
+        Respond::destroy_upgrade(&self.0.engine)
+    }
+
     async fn respond<B>(&self, request: Request<B>) -> Response<Bytes>
     where
         B: Body + Send + 'static,
         B::Data: Send,
     {
         self.start();
-        let file = request
-            .uri()
-            .path()
+        let path = request.uri().path();
+        let file = path
             .strip_prefix(self.0.engine.path())
-            .and_then(bundle::requested);
-        if let (Some(file), Some(dist)) = (file, &self.0.config.client_dir) {
-            if let Some(response) = bundle::serve(dist, file, request.headers()).await {
+            .and_then(bundle::Name::requested);
+        if let (Some(file), Some(bundles)) = (file, &self.0.config.bundles) {
+            let (method, headers) = (request.method(), request.headers());
+            let cors = self.0.engine.cors();
+            if let Some(response) = cors.and_then(|cors| cors.preflight(method, headers)) {
+                return response;
+            }
+            if let Some(mut response) = bundles.serve(file, headers).await {
+                if let Some(cors) = cors {
+                    cors.apply(response.headers_mut(), method, headers);
+                }
                 return response;
             }
         }

@@ -1,0 +1,26 @@
+//! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
+
+mod http;
+
+use std::error::Error;
+
+use tokio::signal::unix::{SignalKind, signal};
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mode = std::env::var("MODE").map_err(|_| "set MODE to what the server is to show")?;
+    let port: u16 = std::env::var("PORT")
+        .map_err(|_| "set PORT to the port to listen on")?
+        .parse()?;
+    let io = match mode.as_str() {
+        "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
+        "http-plain" => http::plain(),
+        other => return Err(format!("unknown MODE {other:?}").into()),
+    };
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        served = io.listen(("127.0.0.1", port)) => served?,
+        _ = terminate.recv() => io.close(),
+    }
+    Ok(())
+}
