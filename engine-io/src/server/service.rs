@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -146,8 +146,17 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.responder.matches(request.uri()) {
             let responder = self.responder.clone();
+            let mut response = Box::pin(async move { responder.respond(request).await });
+            // A client may hang up right behind its request, and the host then drops the future before it ever polls it. The session is to learn of both.
+            let started = response
+                .as_mut()
+                .poll(&mut Context::from_waker(Waker::noop()));
             return Box::pin(async move {
-                Ok(responder.respond(request).await.map(ResponseBody::from))
+                let response = match started {
+                    Poll::Ready(response) => response,
+                    Poll::Pending => response.await,
+                };
+                Ok(response.map(ResponseBody::from))
             });
         }
         let response = self.inner.call(request);
