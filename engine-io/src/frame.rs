@@ -50,6 +50,15 @@ impl Frame {
         finish(buffer, BINARY)
     }
 
+    /// A binary message of revision 3, whose type is its first byte.
+    pub(crate) fn typed_binary(packet_type: u8, data: &[u8]) -> Self {
+        let mut buffer = Vec::with_capacity(HEADROOM + 1 + data.len());
+        buffer.resize(HEADROOM, 0);
+        buffer.push(packet_type);
+        buffer.extend_from_slice(data);
+        finish(buffer, BINARY)
+    }
+
     /// The same frame, which transports leave uncompressed.
     #[must_use]
     pub fn uncompressed(mut self) -> Self {

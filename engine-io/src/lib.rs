@@ -30,10 +30,12 @@ mod frame;
 mod handshake;
 mod packet;
 mod payload;
+mod payload_v3;
 mod session;
 mod sid;
 mod text;
 mod transport;
+mod wire;
 
 #[cfg(feature = "server")]
 mod connection;
@@ -50,10 +52,12 @@ pub use frame::{Frame, FrameBuilder};
 pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
+pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
 pub use session::{CloseReason, Overlap, ReadyState, SendError, Session, SessionConfig, Side};
 pub use sid::Sid;
 pub use text::Text;
 pub use transport::Transport;
+pub use wire::{BinaryForm, Revision, Wire};
 
 #[cfg(feature = "server")]
 pub use request::{ConnectionInfo, Request};

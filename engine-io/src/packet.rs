@@ -98,7 +98,7 @@ pub enum Packet {
 }
 
 impl Packet {
-    /// Decodes a WebSocket text message or an item of a polling payload.
+    /// Decodes a WebSocket text message or an item of a polling payload, of revision 4; [`Revision::decode`](crate::Revision::decode) knows both.
     ///
     /// # Errors
     ///
@@ -147,6 +147,8 @@ pub enum DecodeError {
     UnknownType(char),
     /// The data behind `b` holds nothing that base64 could mean.
     Base64,
+    /// An item of a payload of revision 3 has no length, or one that does not fit.
+    Length,
     /// A payload has more packets than allowed.
     TooManyPackets {
         /// The limit.
@@ -160,6 +162,7 @@ impl fmt::Display for DecodeError {
             Self::Empty => f.write_str("empty packet"),
             Self::UnknownType(kind) => write!(f, "unknown packet type {kind:?}"),
             Self::Base64 => f.write_str("undecodable base64"),
+            Self::Length => f.write_str("wrong length of a packet"),
             Self::TooManyPackets { limit } => write!(f, "more than {limit} packets in a payload"),
         }
     }
@@ -176,7 +179,7 @@ const LENIENT: GeneralPurpose = GeneralPurpose::new(
 );
 
 /// Decodes base64 as the reference's runtime does: either alphabet, padding optional, foreign characters skipped.
-fn decode_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
+pub(crate) fn decode_base64(text: &str) -> Result<Vec<u8>, DecodeError> {
     if let Ok(data) = LENIENT.decode(text) {
         return Ok(data);
     }

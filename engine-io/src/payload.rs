@@ -4,13 +4,12 @@
 //!
 //! Source: Engine.IO protocol, revision 4, "HTTP long-polling".
 
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 
 use crate::frame::Frame;
 use crate::packet::{DecodeError, Packet};
 use crate::text::Text;
+use crate::wire::{Wire, base64_len};
 
 const SEPARATOR: u8 = 0x1e;
 
@@ -53,11 +52,7 @@ pub fn encode_payload(frames: &[Frame]) -> Bytes {
         }
         if frame.is_binary() {
             body.push(b'b');
-            let start = body.len();
-            body.resize(start + base64_len(frame.packet().len()), 0);
-            BASE64_STANDARD
-                .encode_slice(frame.packet(), &mut body[start..])
-                .expect("the room was computed exactly");
+            Wire::default().push_base64(frame.packet(), &mut body);
         } else {
             body.extend_from_slice(frame.packet());
         }
@@ -73,10 +68,6 @@ pub fn payload_len(frame: &Frame) -> usize {
     } else {
         len
     }
-}
-
-fn base64_len(len: usize) -> usize {
-    len.div_ceil(3) * 4
 }
 
 #[cfg(test)]

@@ -12,12 +12,13 @@ use tokio::time::Sleep;
 
 use crate::connection::{End, Shared, WebSocket, now};
 use crate::frame::Frame;
-use crate::packet::{DecodeError, Message, Packet};
+use crate::packet::Message;
 use crate::registry::{Alive, Registry};
 use crate::request::Request;
 use crate::session::{CloseReason, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
+use crate::wire::Revision;
 
 /// Frames taken out of the outbox at a time.
 const BATCH: usize = 64;
@@ -129,6 +130,11 @@ impl Socket {
     /// The transport that carries messages now.
     pub fn transport(&self) -> Transport {
         self.shared.lock().session.transport()
+    }
+
+    /// The revision of the protocol that the client speaks.
+    pub fn revision(&self) -> Revision {
+        self.shared.wire.revision
     }
 
     /// Why the session ended, once it has.
@@ -261,7 +267,8 @@ impl Socket {
             Poll::Pending => return false,
         };
         let now = now();
-        let mut packets = arrived.into_iter().map(decode);
+        let revision = self.shared.wire.revision;
+        let mut packets = arrived.into_iter().map(|message| revision.decode(message));
         self.shared.update(|state| {
             state.session.handle_traffic(now);
             while packets
@@ -300,7 +307,8 @@ impl Socket {
             Poll::Ready(result) => (true, result.err()),
         };
         let now = now();
-        let mut packets = arrived.into_iter().map(decode);
+        let revision = self.shared.wire.revision;
+        let mut packets = arrived.into_iter().map(|message| revision.decode(message));
         let (switched, upgrading) = self.shared.update(|state| {
             let session = &mut state.session;
             while session.is_upgrading() {
@@ -377,14 +385,6 @@ impl Socket {
             sleep.as_mut().reset(deadline);
         }
         Poll::Pending
-    }
-}
-
-/// The packet in a WebSocket message. Binary is always a message.
-fn decode(message: Message) -> Result<Packet, DecodeError> {
-    match message {
-        Message::Text(text) => Packet::decode(&text),
-        binary @ Message::Binary(_) => Ok(Packet::Message(binary)),
     }
 }
 
@@ -469,6 +469,11 @@ impl Sender {
         self.shared.lock().session.transport()
     }
 
+    /// The revision of the protocol that the client speaks.
+    pub fn revision(&self) -> Revision {
+        self.shared.wire.revision
+    }
+
     /// Where the session is in its life.
     pub fn state(&self) -> ReadyState {
         self.shared.lock().session.state()
@@ -521,6 +526,7 @@ mod tests {
     use super::*;
     use crate::handshake::Handshake;
     use crate::session::{Session, SessionConfig};
+    use crate::wire::Wire;
 
     #[tokio::test]
     async fn a_burst_leaves_no_memory_behind() {
@@ -532,7 +538,13 @@ mod tests {
             max_payload: 0,
         };
         let config = SessionConfig::default();
-        let session = Session::server(now(), &config, Transport::Polling, &handshake);
+        let session = Session::server(
+            now(),
+            &config,
+            Wire::default(),
+            Transport::Polling,
+            &handshake,
+        );
         let request = http::Request::new(()).into_parts().0;
         let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
         let mut socket = Socket::new(shared.clone(), &Arc::default(), None);

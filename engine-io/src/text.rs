@@ -33,6 +33,14 @@ impl Text {
         Self(self.0.slice_ref(part))
     }
 
+    /// Bytes as text; those that are no UTF-8 are replaced by U+FFFD, and only then anything is copied.
+    pub fn lossy(bytes: &Bytes) -> Self {
+        match Self::try_from(bytes.clone()) {
+            Ok(text) => text,
+            Err(_) => String::from_utf8_lossy(bytes).into_owned().into(),
+        }
+    }
+
     /// The bytes behind the text, without copying them.
     pub fn into_bytes(self) -> Bytes {
         self.0.into_bytes()

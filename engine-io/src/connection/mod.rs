@@ -19,11 +19,14 @@ use crate::request::Request;
 use crate::session::{ReadyState, SendError, Session};
 use crate::sid::Sid;
 use crate::transport::Transport;
+use crate::wire::Wire;
 
 /// One session, reachable from its owner's task, from HTTP requests and from everybody who sends.
 pub(crate) struct Shared {
     pub(crate) sid: Sid,
     pub(crate) request: Request,
+    /// What the handshake asked for: the revision, and the form of binary messages over polling.
+    pub(crate) wire: Wire,
     state: Mutex<State>,
 }
 
@@ -95,6 +98,7 @@ impl State {
 
 impl Shared {
     pub(crate) fn new(sid: Sid, request: Request, session: Session) -> Self {
+        let wire = session.wire();
         let state = State {
             session,
             inbox: VecDeque::new(),
@@ -107,6 +111,7 @@ impl Shared {
         Self {
             sid,
             request,
+            wire,
             state: Mutex::new(state),
         }
     }

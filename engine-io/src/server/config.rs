@@ -31,6 +31,7 @@ pub struct ServerConfig {
     pub(crate) trailing_slash: bool,
     pub(crate) transports: Vec<Transport>,
     pub(crate) allow_upgrades: bool,
+    pub(crate) allow_eio3: bool,
     pub(crate) session: SessionConfig,
     pub(crate) max_payload: usize,
     pub(crate) max_payload_packets: usize,
@@ -55,6 +56,7 @@ impl Default for ServerConfig {
             trailing_slash: true,
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
+            allow_eio3: false,
             session: SessionConfig::default(),
             max_payload: 1_000_000,
             max_payload_packets: 125_000,
@@ -117,6 +119,15 @@ impl ServerConfig {
     /// Whether the handshake offers the upgrade to WebSocket. Default true. A client that upgrades without an offer is let through, as by the reference.
     pub fn allow_upgrades(mut self, allow: bool) -> Self {
         self.allow_upgrades = allow;
+        self
+    }
+
+    /// Whether clients of revision 3 of the protocol are let in, as Socket.IO 1 and 2 are. Default false: they are refused with code 5.
+    ///
+    /// As by the reference, every `EIO` but 4 counts as 3 then, and so does none. These clients ping the server, which gives them up when it has heard no
+    /// ping for [`ping_interval`](Self::ping_interval) and [`ping_timeout`](Self::ping_timeout) together.
+    pub fn allow_eio3(mut self, allow: bool) -> Self {
+        self.allow_eio3 = allow;
         self
     }
 
@@ -277,6 +288,7 @@ impl fmt::Debug for ServerConfig {
             .field("trailing_slash", &self.trailing_slash)
             .field("transports", &self.transports)
             .field("allow_upgrades", &self.allow_upgrades)
+            .field("allow_eio3", &self.allow_eio3)
             .field("session", &self.session)
             .field("max_payload", &self.max_payload)
             .field("max_payload_packets", &self.max_payload_packets)

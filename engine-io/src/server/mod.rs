@@ -42,6 +42,7 @@ use crate::session::Session;
 use crate::sid::Sid;
 use crate::socket::Socket;
 use crate::transport::Transport;
+use crate::wire::{BinaryForm, Wire};
 use refusal::bare;
 use route::{Query, Route, is_upgrade, route};
 
@@ -159,8 +160,10 @@ impl Server {
         let query = Query::parse(parts.uri.query());
         let jsonp = query.jsonp.clone();
         let response = match route(parts, query, config, &self.inner.registry) {
-            Ok(Route::Handshake(transport, late)) => self.handshake(parts, transport, late).await,
-            Ok(Route::Candidate(shared)) => Ok(self.candidate(parts, shared)),
+            Ok(Route::Handshake(transport, wire, late)) => {
+                self.handshake(parts, transport, wire, late).await
+            }
+            Ok(Route::Candidate(shared, binary)) => Ok(self.candidate(parts, shared, binary)),
             Ok(Route::Poll(shared)) => Ok(polling::poll(&shared).await),
             Ok(Route::Data(shared)) => {
                 Ok(polling::data(&shared, parts, body, config, jsonp.is_some()).await)
@@ -209,6 +212,7 @@ impl Server {
         &self,
         parts: &mut Parts,
         transport: Transport,
+        wire: Wire,
         late: Result<(), Refusal>,
     ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
@@ -238,7 +242,7 @@ impl Server {
         }
         let mut response = match transport {
             Transport::Polling => {
-                let shared = self.open(sid.clone(), request, transport)?;
+                let shared = self.open(sid.clone(), request, transport, wire)?;
                 // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
                 let response = polling::first_answer(&shared);
                 place.send(Socket::new(shared, &self.inner.registry, None));
@@ -251,7 +255,10 @@ impl Server {
                 let response = websocket::accept(parts);
                 if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
                     let sid = sid.clone();
-                    tokio::spawn(self.clone().open_websocket(upgrade, sid, request, place));
+                    tokio::spawn(
+                        self.clone()
+                            .open_websocket(upgrade, sid, request, wire, place),
+                    );
                 }
                 response
             }
@@ -270,6 +277,7 @@ impl Server {
         sid: Sid,
         request: SessionRequest,
         transport: Transport,
+        wire: Wire,
     ) -> Result<Arc<Shared>, Refusal> {
         let config = &self.inner.config;
         let handshake = Handshake {
@@ -287,7 +295,7 @@ impl Server {
             ping_timeout: config.session.ping_timeout,
             max_payload: config.max_payload as u64,
         };
-        let mut session = Session::server(now(), &config.session, transport, &handshake);
+        let mut session = Session::server(now(), &config.session, wire, transport, &handshake);
         if let Some(message) = &config.initial_packet {
             let queued = session.send(std::iter::once(&message.to_frame()));
             debug_assert_eq!(
@@ -313,13 +321,14 @@ impl Server {
         upgrade: OnUpgrade,
         sid: Sid,
         request: SessionRequest,
+        wire: Wire,
         place: mpsc::OwnedPermit<Socket>,
     ) {
         let Some(websocket) = websocket::upgraded(upgrade, self.inner.config.max_payload).await
         else {
             return;
         };
-        match self.open(sid, request, Transport::WebSocket) {
+        match self.open(sid, request, Transport::WebSocket, wire) {
             Ok(shared) => {
                 place.send(Socket::new(shared, &self.inner.registry, Some(websocket)));
             }
@@ -337,13 +346,18 @@ impl Server {
         place.map_err(|_| Refusal::Closing)
     }
 
-    fn candidate(&self, parts: &mut Parts, shared: Arc<Shared>) -> Response<Bytes> {
+    fn candidate(
+        &self,
+        parts: &mut Parts,
+        shared: Arc<Shared>,
+        binary: BinaryForm,
+    ) -> Response<Bytes> {
         let response = websocket::accept(parts);
         if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
             let max_payload = self.inner.config.max_payload;
             tokio::spawn(async move {
                 if let Some(websocket) = websocket::upgraded(upgrade, max_payload).await {
-                    websocket::offer(&shared, websocket).await;
+                    websocket::offer(&shared, websocket, binary).await;
                 }
             });
         }

@@ -17,14 +17,19 @@ use super::jsonp;
 use super::refusal::{answer, bare};
 use crate::connection::{Shared, now};
 use crate::frame::Frame;
-use crate::packet::Packet;
+use crate::packet::{DecodeError, Packet};
 use crate::payload::{decode_payload, encode_payload};
+use crate::payload_v3::{
+    PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3,
+};
 use crate::session::CloseReason;
 use crate::text::Text;
 use crate::transport::Transport;
+use crate::wire::{Revision, Wire};
 
 /// A body above the limit is read to its end, so that the client sees the answer, but only so far.
 const DISCARD_FACTOR: usize = 8;
+const OCTETS: &str = "application/octet-stream";
 /// How long a POST that ends the session waits for the GET that belongs to it.
 const GET_GRACE: Duration = Duration::from_millis(20);
 
@@ -44,15 +49,19 @@ pub(crate) fn first_answer(shared: &Shared) -> Response<Bytes> {
         .handle_get()
         .ok()
         .and_then(|()| session.poll_payload(usize::MAX));
-    payload_answer(&batch.unwrap_or_default())
+    payload_answer(shared.wire, &batch.unwrap_or_default())
 }
 
-fn payload_answer(batch: &[Frame]) -> Response<Bytes> {
-    let mut response = answer(
-        StatusCode::OK,
-        "text/plain; charset=UTF-8",
-        encode_payload(batch),
-    );
+fn payload_answer(wire: Wire, batch: &[Frame]) -> Response<Bytes> {
+    const TEXT: &str = "text/plain; charset=UTF-8";
+    let (content_type, body) = match wire.revision {
+        Revision::V4 => (TEXT, encode_payload(batch)),
+        Revision::V3 => match encode_payload_v3(batch, wire.binary) {
+            PayloadV3::Text(body) => (TEXT, body),
+            PayloadV3::Binary(body) => (OCTETS, body),
+        },
+    };
+    let mut response = answer(StatusCode::OK, content_type, body);
     compression::mark(response.extensions_mut(), batch);
     response
 }
@@ -81,7 +90,7 @@ async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {
     })
     .await;
     parked.0 = None;
-    payload_answer(&batch)
+    payload_answer(shared.wire, &batch)
 }
 
 /// Takes the packets of a POST. Answered when the session's owner has taken them, which is how a busy owner slows the client down.
@@ -120,7 +129,8 @@ where
         .headers
         .get(header::CONTENT_TYPE)
         .map(|value| value.as_bytes());
-    if content_type.is_some_and(|value| value.eq_ignore_ascii_case(b"application/octet-stream")) {
+    let octets = content_type.is_some_and(|value| value.eq_ignore_ascii_case(OCTETS.as_bytes()));
+    if octets && shared.wire.revision == Revision::V4 {
         // The drop of `posting` closes the session with the reason that the reference gives.
         return bare(StatusCode::BAD_REQUEST);
     }
@@ -139,13 +149,15 @@ where
         }
     };
     posting.1 = true;
-    let payload = if jsonp {
-        jsonp::payload(&body)
-    } else {
-        Some(lossy(&body))
-    };
-    if let Some(payload) = payload {
-        deliver(shared, &payload, config.max_payload_packets).await;
+    let limit = config.max_payload_packets;
+    if octets && !jsonp {
+        deliver(shared, decode_binary_payload_v3(body, limit).collect()).await;
+    } else if let Some(text) = text(&body, jsonp) {
+        let packets = match shared.wire.revision {
+            Revision::V4 => decode_payload(&text, limit).collect(),
+            Revision::V3 => decode_payload_v3(&text, limit).collect(),
+        };
+        deliver(shared, packets).await;
     }
     poll_fn(|cx| {
         let mut state = shared.lock();
@@ -160,15 +172,15 @@ where
 }
 
 /// Invalid UTF-8 is replaced, never refused, as the reference does.
-fn lossy(body: &Bytes) -> Text {
-    match Text::try_from(body.clone()) {
-        Ok(text) => text,
-        Err(_) => String::from_utf8_lossy(body).into_owned().into(),
+fn text(body: &Bytes, jsonp: bool) -> Option<Text> {
+    if jsonp {
+        jsonp::payload(body)
+    } else {
+        Some(Text::lossy(body))
     }
 }
 
-async fn deliver(shared: &Shared, payload: &Text, max_packets: usize) {
-    let packets: Vec<_> = decode_payload(payload, max_packets).collect();
+async fn deliver(shared: &Shared, packets: Vec<Result<Packet, DecodeError>>) {
     if packets
         .iter()
         .any(|packet| matches!(packet, Ok(Packet::Close) | Err(_)))

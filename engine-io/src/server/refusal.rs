@@ -7,7 +7,7 @@
 //! | 2 | `Bad handshake method` | a handshake that is no GET |
 //! | 3 | `Bad request` | what the request says does not fit the session or itself |
 //! | 4 | `Forbidden`, or the text of the request check | the request check said no |
-//! | 5 | `Unsupported protocol version` | `EIO` is not 4 |
+//! | 5 | `Unsupported protocol version` | `EIO` is not 4, and `allow_eio3` is off |
 //!
 //! Plain requests get status 400 (403 for code 4) and `{"code":1,"message":"Session ID unknown"}`; WebSocket requests get 400 with the message as text,
 //! and the connection is closed. Source: the reference's `server.ts`.
@@ -144,7 +144,10 @@ impl fmt::Display for Refusal {
                 write!(f, "request over {requested} for a session on {current}")
             }
             Self::ProtocolMismatch(version) => {
-                write!(f, "request with EIO={version:?} for a session with 4")
+                write!(
+                    f,
+                    "request with EIO={version:?} for a session of another revision"
+                )
             }
             Self::TransportHandshake => f.write_str("plain request for a websocket"),
             Self::WebSocketHandshake(what) => f.write_str(what),

@@ -11,13 +11,14 @@ use super::refusal::Refusal;
 use crate::connection::Shared;
 use crate::registry::Registry;
 use crate::transport::Transport;
+use crate::wire::{BinaryForm, Revision, Wire};
 
 /// What to do with a request.
 pub(crate) enum Route {
     /// Open a session over that transport, unless a check that comes after the request check has refused it.
-    Handshake(Transport, Result<(), Refusal>),
+    Handshake(Transport, Wire, Result<(), Refusal>),
     /// A WebSocket for a session that exists.
-    Candidate(Arc<Shared>),
+    Candidate(Arc<Shared>, BinaryForm),
     /// A GET of a polling session.
     Poll(Arc<Shared>),
     /// A POST of a polling session.
@@ -34,6 +35,7 @@ pub(crate) struct Query {
     transport: Option<String>,
     sid: Option<String>,
     revision: Option<String>,
+    base64: bool,
     /// The callback index of JSONP, digits only.
     pub(crate) jsonp: Option<String>,
 }
@@ -46,11 +48,28 @@ impl Query {
                 "transport" => parsed.transport = Some(value.into_owned()),
                 "sid" => parsed.sid = Some(value.into_owned()).filter(|sid| !sid.is_empty()),
                 "EIO" => parsed.revision = Some(value.into_owned()),
+                "b64" => parsed.base64 = !value.is_empty(),
                 "j" => parsed.jsonp = Some(value.chars().filter(char::is_ascii_digit).collect()),
                 _ => {}
             }
         }
         parsed
+    }
+
+    /// Whatever is not 4 is 3, as it was when `EIO` was not told yet. The scripts of JSONP can carry text only.
+    fn wire(&self, transport: Transport) -> Wire {
+        let scripts = transport == Transport::Polling && self.jsonp.is_some();
+        Wire {
+            revision: match self.revision.as_deref() {
+                Some("4") => Revision::V4,
+                _ => Revision::V3,
+            },
+            binary: if self.base64 || scripts {
+                BinaryForm::Base64
+            } else {
+                BinaryForm::Raw
+            },
+        }
     }
 }
 
@@ -70,7 +89,8 @@ pub(crate) fn route(
     let Some(transport) = transport else {
         return Err(Refusal::UnknownTransport(query.transport));
     };
-    let supported = query.revision.as_deref() == Some("4");
+    let wire = query.wire(transport);
+    let supported = wire.revision == Revision::V4 || config.allow_eio3;
     let handshake = if upgrade {
         check_websocket(parts)
     } else {
@@ -88,13 +108,13 @@ pub(crate) fn route(
                     current,
                 });
             }
-            if !supported {
+            if wire.revision != shared.wire.revision {
                 return Err(Refusal::ProtocolMismatch(query.revision));
             }
             match parts.method {
                 _ if upgrade => {
                     handshake?;
-                    Route::Candidate(shared)
+                    Route::Candidate(shared, wire.binary)
                 }
                 Method::GET => Route::Poll(shared),
                 Method::POST => Route::Data(shared),
@@ -107,9 +127,10 @@ pub(crate) fn route(
         None if !upgrade && transport == Transport::WebSocket => {
             return Err(Refusal::TransportHandshake);
         }
-        None if supported => Route::Handshake(transport, handshake),
+        None if supported => Route::Handshake(transport, wire, handshake),
         None => Route::Handshake(
             transport,
+            wire,
             handshake.and(Err(Refusal::UnsupportedProtocol(query.revision))),
         ),
     };
@@ -202,9 +223,36 @@ mod tests {
             transport: Some("polling".into()),
             sid: None,
             revision: Some("4".into()),
+            base64: false,
             jsonp: Some("12".into()),
         };
         assert_eq!(query, expected);
+    }
+
+    #[test]
+    fn the_query_tells_revision_and_form() {
+        use BinaryForm::{Base64, Raw};
+        use Revision::{V3, V4};
+        for (query, revision, polling, websocket) in [
+            ("EIO=4", V4, Raw, Raw),
+            ("EIO=3", V3, Raw, Raw),
+            ("", V3, Raw, Raw),
+            ("EIO=5", V3, Raw, Raw),
+            ("EIO=04", V3, Raw, Raw),
+            ("EIO=3&b64=", V3, Raw, Raw),
+            ("EIO=3&b64=1", V3, Base64, Base64),
+            ("EIO=4&b64=0", V4, Base64, Base64),
+            ("EIO=3&j=0", V3, Base64, Raw),
+        ] {
+            let parsed = Query::parse(Some(query));
+            for (transport, binary) in [
+                (Transport::Polling, polling),
+                (Transport::WebSocket, websocket),
+            ] {
+                let wire = Wire { revision, binary };
+                assert_eq!(parsed.wire(transport), wire, "{query} {transport}");
+            }
+        }
     }
 
     #[track_caller]
@@ -217,7 +265,7 @@ mod tests {
             &Registry::default(),
         );
         let name = route.and_then(|route| match route {
-            Route::Handshake(_, late) => late.map(|()| "handshake"),
+            Route::Handshake(_, _, late) => late.map(|()| "handshake"),
             Route::Contradiction => Ok("contradiction"),
             _ => Ok("session"),
         });

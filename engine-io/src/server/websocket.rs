@@ -11,6 +11,7 @@ use tungstenite::handshake::derive_accept_key;
 use super::refusal::bare;
 use super::route::is_extended_connect;
 use crate::connection::{Shared, Stream, WebSocket, now};
+use crate::wire::BinaryForm;
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
 pub(crate) fn accept(parts: &Parts) -> Response<Bytes> {
@@ -46,10 +47,11 @@ pub(crate) async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<B
 }
 
 /// Offers a WebSocket to a session on polling. As the reference does, one that is of no use is closed without a word.
-pub(crate) async fn offer(shared: &Arc<Shared>, websocket: Box<WebSocket>) {
+pub(crate) async fn offer(shared: &Arc<Shared>, websocket: Box<WebSocket>, binary: BinaryForm) {
     let mut offered = Some(websocket);
     shared.update(|state| {
         if state.session.handle_candidate(now()) {
+            state.session.set_candidate_binary(binary);
             state.candidate = offered.take();
         }
     });

@@ -7,6 +7,8 @@
 //!            ^_ ping [pong] _|
 //! ```
 //!
+//! In revision 3 the roles are the other way round: the client pings.
+//!
 //! Any byte of the peer counts as life, so a message that takes longer than the timeout to arrive does not end the session (the reference extends the
 //! deadline once per ping only). A pong that nobody asked for changes nothing.
 

@@ -37,6 +37,7 @@ use crate::frame::Frame;
 use crate::handshake::Handshake;
 use crate::packet::{Message, Packet};
 use crate::transport::Transport;
+use crate::wire::{BinaryForm, Revision, Wire};
 use heartbeat::{Due, Heartbeat, later};
 use outbox::Outbox;
 use polling::Polling;
@@ -102,11 +103,13 @@ pub struct Overlap;
 #[derive(Debug)]
 pub struct Session {
     side: Side,
+    wire: Wire,
     state: ReadyState,
     transport: Transport,
     heartbeat: Heartbeat,
     upgrade: Upgrade,
     upgrade_timeout: Duration,
+    candidate_binary: BinaryForm,
     /// A packet for the candidate, made by the last input.
     candidate_packet: Option<Packet>,
     polling: Polling,
@@ -119,35 +122,38 @@ pub struct Session {
 }
 
 impl Session {
-    /// A server's session, open at once; `handshake` is its first output.
+    /// A server's session, open at once; `handshake` is its first output. What the peer's handshake asked for decides about `wire`.
     pub fn server(
         now: Instant,
         config: &SessionConfig,
+        wire: Wire,
         transport: Transport,
         handshake: &Handshake,
     ) -> Self {
-        let mut session = Self::new(Side::Server, config, transport);
+        let mut session = Self::new(Side::Server, config, wire, transport);
         session.state = ReadyState::Open;
-        session.heartbeat.start(now, Side::Server);
+        session.heartbeat.start(now, session.heartbeat_role());
         session
             .outbox
             .push_control(handshake.to_packet().to_frame());
         session
     }
 
-    /// A client's session, which waits for the server's open packet. Ping times come from there.
+    /// A client's session of revision 4, which waits for the server's open packet. Ping times come from there.
     pub fn client(config: &SessionConfig, transport: Transport) -> Self {
-        Self::new(Side::Client, config, transport)
+        Self::new(Side::Client, config, Wire::default(), transport)
     }
 
-    fn new(side: Side, config: &SessionConfig, transport: Transport) -> Self {
+    fn new(side: Side, config: &SessionConfig, wire: Wire, transport: Transport) -> Self {
         Self {
             side,
+            wire,
             state: ReadyState::Opening,
             transport,
             heartbeat: Heartbeat::new(config.ping_interval, config.ping_timeout),
             upgrade: Upgrade::None,
             upgrade_timeout: config.upgrade_timeout,
+            candidate_binary: BinaryForm::default(),
             candidate_packet: None,
             polling: Polling::default(),
             outbox: Outbox::new(config.outbox_limit),
@@ -166,6 +172,13 @@ impl Session {
     /// The transport that carries messages now.
     pub fn transport(&self) -> Transport {
         self.transport
+    }
+
+    /// The revision of the protocol, which never changes, and the form of binary messages over the current transport.
+    ///
+    /// Frames for a WebSocket have it already; who writes a payload goes by it.
+    pub fn wire(&self) -> Wire {
+        self.wire
     }
 
     /// What the server told at the opening; on clients only.
@@ -235,6 +248,7 @@ impl Session {
             return None;
         }
         self.heartbeat.handle_traffic(now);
+        let role = self.heartbeat_role();
         match (packet, self.side) {
             (Packet::Open(data), Side::Client) if self.state == ReadyState::Opening => {
                 self.handle_handshake(now, &data);
@@ -243,23 +257,39 @@ impl Session {
                 self.finish(CloseReason::TransportError);
             }
             (Packet::Message(message), _) => return Some(message),
-            (Packet::Ping(_), Side::Client) => {
-                self.heartbeat.handle_beat(now, self.side);
+            (Packet::Ping(_), _) if role == Side::Client => {
+                self.heartbeat.handle_beat(now, role);
                 self.outbox
                     .push_control(Packet::Pong(Default::default()).to_frame());
             }
-            (Packet::Pong(_), Side::Server) => self.heartbeat.handle_beat(now, self.side),
-            (Packet::Ping(_), Side::Server) => self.finish(CloseReason::TransportError),
+            (Packet::Pong(_), _) if role == Side::Server => self.heartbeat.handle_beat(now, role),
+            (Packet::Ping(_) | Packet::Pong(_), Side::Server) => {
+                self.finish(CloseReason::TransportError);
+            }
             (Packet::Close, _) if transport == Transport::Polling => {
                 self.peer_closed = true;
                 self.finish(CloseReason::TransportClose);
             }
             (
-                Packet::Open(_) | Packet::Close | Packet::Pong(_) | Packet::Upgrade | Packet::Noop,
+                Packet::Open(_)
+                | Packet::Close
+                | Packet::Ping(_)
+                | Packet::Pong(_)
+                | Packet::Upgrade
+                | Packet::Noop,
                 _,
             ) => {}
         }
         None
+    }
+
+    /// Which side of revision 4's heartbeat this session is: the server's pings, the client's answers. In revision 3 it was the other way round.
+    fn heartbeat_role(&self) -> Side {
+        match (self.wire.revision, self.side) {
+            (Revision::V4, side) => side,
+            (Revision::V3, Side::Server) => Side::Client,
+            (Revision::V3, Side::Client) => Side::Server,
+        }
     }
 
     fn handle_handshake(&mut self, now: Instant, data: &str) {
@@ -267,7 +297,7 @@ impl Session {
             Ok(handshake) => {
                 self.heartbeat
                     .configure(handshake.ping_interval, handshake.ping_timeout);
-                self.heartbeat.start(now, self.side);
+                self.heartbeat.start(now, self.heartbeat_role());
                 self.handshake = Some(Box::new(handshake));
                 self.state = ReadyState::Open;
             }
@@ -289,10 +319,10 @@ impl Session {
 
     // A streaming transport.
 
-    /// The next frame for a WebSocket.
+    /// The next frame for a WebSocket, in the form that the peer wants.
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if self.transport == Transport::WebSocket {
-            self.outbox.pop()
+            self.outbox.pop(self.wire)
         } else {
             None
         }
@@ -456,7 +486,13 @@ impl Session {
             Side::Server => None,
             Side::Client => Some(Packet::Ping("probe".into())),
         };
+        self.candidate_binary = BinaryForm::Raw;
         true
+    }
+
+    /// How binary messages are to be written over the candidate; raw if nothing is said.
+    pub fn set_candidate_binary(&mut self, binary: BinaryForm) {
+        self.candidate_binary = binary;
     }
 
     /// A packet arrived over the candidate. When it fails the upgrade, [`is_upgrading`](Self::is_upgrading) is false afterwards and the candidate is to
@@ -494,6 +530,7 @@ impl Session {
 
     fn switch(&mut self) {
         self.transport = Transport::WebSocket;
+        self.wire.binary = self.candidate_binary;
         self.handle_written(0);
     }
 

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 
 use crate::frame::Frame;
+use crate::wire::Wire;
 
 /// An emptied queue keeps room for this many frames; a longer one gives its memory back.
 const KEPT_CAPACITY: usize = 8;
@@ -56,10 +57,11 @@ impl Outbox {
         self.frames.push_back(frame);
     }
 
-    /// The next frame, for a transport that reports later what it has written.
-    pub(crate) fn pop(&mut self) -> Option<Frame> {
+    /// The next frame in the peer's form, for a transport that reports later what it has written.
+    pub(crate) fn pop(&mut self, wire: Wire) -> Option<Frame> {
         let frame = self.frames.pop_front()?;
         self.queued -= frame.len();
+        let frame = wire.frame(frame);
         self.in_flight += frame.len();
         if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
             self.frames = VecDeque::new();
@@ -154,7 +156,7 @@ mod tests {
     fn the_limit_counts_what_is_queued_and_what_is_being_written() {
         let mut outbox = Outbox::new(100);
         push(&mut outbox, 60).unwrap();
-        outbox.pop().unwrap();
+        outbox.pop(Wire::default()).unwrap();
         push(&mut outbox, 40).unwrap();
         assert_eq!(
             push(&mut outbox, 3),
@@ -196,7 +198,7 @@ mod tests {
         for _ in 0..1000 {
             push(&mut outbox, 2).unwrap();
         }
-        while outbox.pop().is_some() {}
+        while outbox.pop(Wire::default()).is_some() {}
         assert!(outbox.frames.capacity() <= KEPT_CAPACITY);
     }
 }

@@ -9,4 +9,5 @@ mod limits;
 mod polling;
 mod support;
 mod upgrade;
+mod v3;
 mod websocket;

@@ -225,7 +225,13 @@ fn times_beyond_the_clock_are_cut() {
         close_timeout: Duration::MAX,
         ..SessionConfig::default()
     };
-    let mut session = Session::server(at(0), &config, Transport::Polling, &handshake());
+    let mut session = Session::server(
+        at(0),
+        &config,
+        Wire::default(),
+        Transport::Polling,
+        &handshake(),
+    );
     assert!(session.handle_candidate(at(1)));
     session.close(at(2));
     assert!(session.poll_timeout() > Some(at(1_000_000_000)));

@@ -15,6 +15,7 @@ mod polling;
 mod random;
 mod sending;
 mod upgrade;
+mod v3;
 
 use std::sync::LazyLock;
 
@@ -47,7 +48,7 @@ const OPEN_PACKET: &str = r#"0{"sid":"WLg4cEUyytlCwBTHAAAA","upgrades":["websock
 /// A server's session whose open packet is still to be sent.
 fn new_server(transport: Transport) -> Session {
     let config = SessionConfig::default();
-    Session::server(at(0), &config, transport, &handshake())
+    Session::server(at(0), &config, Wire::default(), transport, &handshake())
 }
 
 /// A server's session, opened at 0, whose open packet has left.
@@ -60,7 +61,7 @@ fn limited_server(transport: Transport, outbox_limit: usize) -> Session {
         outbox_limit,
         ..SessionConfig::default()
     };
-    let mut session = Session::server(at(0), &config, transport, &handshake());
+    let mut session = Session::server(at(0), &config, Wire::default(), transport, &handshake());
     if transport == Transport::Polling {
         session.handle_get().unwrap();
         payload(&mut session).unwrap();

@@ -62,7 +62,7 @@ impl Pair {
             ping_timeout: config.ping_timeout,
             ..handshake()
         };
-        let server = Session::server(at(0), config, transport, &handshake);
+        let server = Session::server(at(0), config, Wire::default(), transport, &handshake);
         let client = Session::client(config, transport);
         let mut pair = Self {
             now: 0,
