@@ -15,7 +15,7 @@ pub use protocol::{Args, Binary, DisconnectReason, RawArgs, Value};
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, SameSite, Transport,
+    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
 };
 #[cfg(feature = "server")]
 pub use server::{

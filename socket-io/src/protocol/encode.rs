@@ -138,6 +138,18 @@ pub fn encode_connect_error<T: Serialize + ?Sized>(
     encode_payload(b'4', namespace, data, b"{\"")
 }
 
+/// Encodes the refusal of a namespace for a client of Socket.IO 2, where the payload may be anything.
+///
+/// # Errors
+///
+/// [`EncodeError::Data`] when JSON cannot express the payload.
+pub fn encode_error_v2<T: Serialize + ?Sized>(
+    namespace: &str,
+    data: &T,
+) -> Result<Encoded, EncodeError> {
+    encode_payload(b'4', namespace, data, b"{[\"-0123456789tfn")
+}
+
 /// Encodes any packet, such as one that is passed on as it came; `None` for [`Packet::Ignored`].
 ///
 /// # Errors

@@ -98,6 +98,14 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.transports(transports))
     }
 
+    /// Whether clients of Socket.IO 1 and 2 are let in. Default false, as in the reference.
+    ///
+    /// They join `/` by themselves, what they say for themselves when they join another namespace is the query in its name (`io("/admin?token=x")`), and they get
+    /// a refusal's data alone, or its message. Their socket ids are made of the session id, which is a credential: mind whom you show them to.
+    pub fn allow_eio3(self, allow: bool) -> Self {
+        self.engine(|engine| engine.allow_eio3(allow))
+    }
+
     /// Time from the opening or a pong to the next ping. Default 25 s.
     pub fn ping_interval(self, interval: Duration) -> Self {
         self.engine(|engine| engine.ping_interval(interval))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
-use engine_io::{CloseReason, Message, Sender, Text};
+use engine_io::{CloseReason, Message, Revision, Sender, Text};
 use parking_lot::Mutex;
 use serde::Serialize;
 use smallvec::SmallVec;
@@ -18,9 +18,10 @@ use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
 use super::refusal::Refusal;
 use super::socket::Socket;
+use super::v3;
 use crate::protocol::{
-    AckId, Decoder, DisconnectReason, Event, Packet, RawArgs, RawJson, encode_connect,
-    encode_connect_error,
+    AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
+    encode_connect, encode_connect_error, encode_error_v2,
 };
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
@@ -180,6 +181,9 @@ impl Driver {
     }
 
     pub(crate) async fn run(mut self) {
+        if self.is_v3() {
+            self.join(&Text::from_static("/"), None);
+        }
         loop {
             match poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Message(message) => self.handle_message(message),
@@ -198,6 +202,10 @@ impl Driver {
             _ => DisconnectReason::ForcedClose,
         };
         self.leave_all(reason);
+    }
+
+    fn is_v3(&self) -> bool {
+        self.engine.revision() == Revision::V3
     }
 
     fn poll_step(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
@@ -251,6 +259,10 @@ impl Driver {
     /// The one match over the packets of a client.
     fn handle_packet(&mut self, packet: Packet) {
         match packet {
+            Packet::Connect { namespace, .. } if self.is_v3() => {
+                let name = namespace.slice_ref(v3::namespace(&namespace));
+                self.join(&name, v3::auth(&namespace));
+            }
             Packet::Connect { namespace, auth } => self.join(&namespace, auth),
             Packet::Disconnect { namespace } => {
                 if let Some(socket) = self.member(&namespace) {
@@ -284,6 +296,11 @@ impl Driver {
 
     /// The socket that a packet is for. It is a violation to send one without having joined, but not shortly after leaving.
     fn member(&mut self, namespace: &str) -> Option<Socket> {
+        let namespace = if self.is_v3() {
+            v3::namespace(namespace)
+        } else {
+            namespace
+        };
         let socket = self.connection.socket(namespace);
         if socket.is_none() && !self.connection.has_left(namespace) {
             self.violate("packet for a namespace that was not joined");
@@ -340,7 +357,12 @@ impl Driver {
         {
             return self.refuse(name, &Refusal::new("too many namespaces"));
         }
-        let id = match io.next_id() {
+        let id = if self.is_v3() {
+            Ok(v3::socket_id(name, self.engine.sid()))
+        } else {
+            io.next_id()
+        };
+        let id = match id {
             Ok(id) => id,
             Err(refusal) => return self.refuse(name, &refusal),
         };
@@ -376,16 +398,20 @@ impl Driver {
     fn finish_join(&mut self, socket: &Socket, result: Result<(), Refusal>) {
         if let Err(refusal) = result {
             socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
-            return self.refuse(socket.namespace().name(), &refusal);
+            let name = socket.namespace().name();
+            return if self.is_v3() {
+                self.send_refusal(encode_error_v2(name, &v3::payload(&refusal)))
+            } else {
+                self.refuse(name, &refusal)
+            };
         }
         #[derive(Serialize)]
         struct Joined<'a> {
             sid: &'a str,
         }
-        let packet = encode_connect(
-            socket.namespace().name(),
-            Some(&Joined { sid: socket.id() }),
-        );
+        // Old clients know their ids.
+        let joined = (!self.is_v3()).then(|| Joined { sid: socket.id() });
+        let packet = encode_connect(socket.namespace().name(), joined.as_ref());
         let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
         if !sent {
             // The connection is closing, or a middleware has disconnected the socket.
@@ -411,7 +437,11 @@ impl Driver {
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
         tracing::debug!(%namespace, %refusal, "namespace refused");
-        match encode_connect_error(namespace, refusal) {
+        self.send_refusal(encode_connect_error(namespace, refusal));
+    }
+
+    fn send_refusal(&mut self, packet: Result<Encoded, EncodeError>) {
+        match packet {
             // A full outbox or a closing connection: the peer has other worries.
             Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
             Err(error) => self.violate(&error.to_string()),

@@ -16,6 +16,7 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
+mod v3;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

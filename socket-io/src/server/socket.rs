@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{SendError, Text, Transport};
+use engine_io::{Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -100,6 +100,11 @@ impl Socket {
     /// The transport that carries the connection's messages now.
     pub fn transport(&self) -> Transport {
         self.0.connection.sender.transport()
+    }
+
+    /// The revision of Engine.IO that the client speaks: 3 for Socket.IO 1 and 2, 4 for later ones.
+    pub fn revision(&self) -> Revision {
+        self.0.connection.sender.revision()
     }
 
     /// Whether the socket has joined and not left.
@@ -286,7 +291,10 @@ impl Socket {
             list.retain(|room| !early.contains(room));
             return early.append(&mut list);
         }
-        self.0.namespace.adapter().join(self.id(), &list);
+        // A client of revision 3 that has come back has the same id.
+        if self.0.state.load(Ordering::Acquire) != LEFT {
+            self.0.namespace.adapter().join(self.id(), &list);
+        }
     }
 
     /// Leaves a room.

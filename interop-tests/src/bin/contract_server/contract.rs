@@ -24,6 +24,7 @@ pub(crate) fn server() -> SocketIo {
         .ping_interval(Duration::from_millis(1000))
         .ping_timeout(Duration::from_millis(4000))
         .connect_timeout(Duration::from_millis(2000))
+        .allow_eio3(true)
         .engine(|engine| engine.upgrade_timeout(Duration::from_millis(2000)))
         .state(Reasons::default())
         .build();
@@ -82,7 +83,7 @@ fn serve(namespace: Namespace) {
                 "nsp": socket.namespace().name().as_str(),
                 "sid": socket.id(),
                 "transport": socket.transport().as_str(),
-                "eio": 4,
+                "eio": socket.revision().number(),
             });
             socket.emit("welcome", &welcome).map_err(Refusal::from)
         })
@@ -262,7 +263,7 @@ fn facts(namespace: Namespace) -> Namespace {
                 "query": query,
                 "xtest": handshake.header("x-test"),
                 "transport": socket.transport().as_str(),
-                "eio": 4,
+                "eio": socket.revision().number(),
             }))
         })
         .on("count", async |socket: Socket| socket.namespace().len())
