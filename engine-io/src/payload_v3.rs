@@ -401,4 +401,28 @@ mod tests {
         };
         assert_eq!(decode_binary(&data), expected);
     }
+
+    /// Deterministic noise made of the characters that mean something.
+    #[test]
+    fn noise_is_decoded_or_refused() {
+        let mut state = 1_u32;
+        let mut random = move |below: usize| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 8) as usize % below
+        };
+        let texts = [
+            "0", "1", "2", "4", "9", ":", "b", "é", "😀", "1:6", "3:4hi", "6:b4AQI=",
+        ];
+        let bytes = [0, 1, 2, 3, 4, 9, 10, 0x34, 0x36, 0xc3, 0xa9, 0xff];
+        for _ in 0..20_000 {
+            let length = random(12);
+            let text: String = (0..length).map(|_| texts[random(texts.len())]).collect();
+            let data: Vec<u8> = (0..length).map(|_| bytes[random(bytes.len())]).collect();
+            for packets in [decode(&text), decode_binary(&data)] {
+                let errors = packets.iter().filter(|packet| packet.is_err()).count();
+                let ended = packets.last().is_some_and(Result::is_err);
+                assert_eq!(errors, usize::from(ended), "{text:?} {data:?}");
+            }
+        }
+    }
 }

@@ -1,10 +1,14 @@
 // Revision 3 on the wire: transcripts of the official server.
 
 import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
 import { scenario, suiteServer } from '../lib/harness.js';
 import { OPCODE, RawWebSocket, request } from '../lib/raw.js';
 
 const suite = suiteServer();
+
+/** The codec of the official client of version 2. */
+const codec = createRequire(createRequire(import.meta.url).resolve('socket.io-client-v2'))('engine.io-parser');
 
 const POLLING = '/socket.io/?EIO=3&transport=polling';
 const WEBSOCKET = '/socket.io/?EIO=3&transport=websocket';
@@ -101,6 +105,34 @@ scenario('revision 3: binary over polling in base64', async () => {
   assert.match(answer.headers['content-type'], /^text\/plain/);
   assert.equal(answer.body, `${reply.length}:${reply}6:b4AQL/`);
 });
+
+for (const [name, query, asBytes] of [
+  ['as bytes', '', true],
+  ['as base64', '&b64=1', false],
+]) {
+  scenario(`revision 3: the official codec understands payloads with binary ${name}`, async () => {
+    const session = await open(query);
+    const attachments = [0, 1, 9, 255, 256, 1000, 99_999].map((size) => Buffer.from(Array.from({ length: size }, (_, i) => i % 256)));
+    for (const [index, attachment] of attachments.entries()) {
+      const text = `["hé😀€ ${'ü🦀'.repeat(index * 20)}",{"_placeholder":true,"num":0}]`;
+      const sent = [`451-${index}["echo-ack",${text.slice(1)}`, attachment, `42["echo","later"]`];
+      const packets = sent.map((packet) => (typeof packet === 'string' ? { type: 'message', data: packet.slice(1) } : { type: 'message', data: packet }));
+      codec.encodePayload(packets, asBytes, (body) => {
+        assert.equal(typeof body === 'string', !asBytes);
+        session.body = body;
+      });
+      assert.equal((await session.post(session.body, asBytes ? OCTETS : {})).body, 'ok');
+      const received = [];
+      while (received.length < 3) {
+        const answer = await session.poll();
+        const binary = answer.headers['content-type'] === 'application/octet-stream';
+        codec.decodePayload(binary ? answer.bytes : answer.body, (packet) => void received.push(packet));
+      }
+      const expected = [`61-${index}${text}`, attachment, '2["echo-back","later"]'];
+      assert.deepEqual(received, expected.map((data) => ({ type: 'message', data })));
+    }
+  });
+}
 
 scenario('revision 3: JSONP', async () => {
   const session = await open('&j=3&b64=1');
