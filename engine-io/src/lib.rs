@@ -2,7 +2,8 @@
 //! other.
 //!
 //! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
-//! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite.
+//! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite, which can let
+//! clients of revision 3 in, too (`ServerConfig::allow_eio3`).
 //!
 //! ```no_run
 //! # #[cfg(feature = "server")]

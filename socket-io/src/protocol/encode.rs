@@ -143,7 +143,7 @@ pub fn encode_connect_error<T: Serialize + ?Sized>(
 /// # Errors
 ///
 /// [`EncodeError::Data`] when JSON cannot express the payload.
-pub fn encode_error_v2<T: Serialize + ?Sized>(
+pub fn encode_error_eio3<T: Serialize + ?Sized>(
     namespace: &str,
     data: &T,
 ) -> Result<Encoded, EncodeError> {

@@ -44,7 +44,7 @@ pub use binary::Binary;
 pub use decode::{DecodeError, Decoder, DecoderLimits};
 pub use encode::{
     EncodeError, Encoded, MAX_ATTACHMENTS, encode_ack, encode_connect, encode_connect_error,
-    encode_disconnect, encode_error_v2, encode_event, encode_packet,
+    encode_disconnect, encode_error_eio3, encode_event, encode_packet,
 };
 pub use json_reader::MAX_DEPTH;
 pub use outgoing::Outgoing;

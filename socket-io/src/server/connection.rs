@@ -13,15 +13,15 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
+use super::eio3;
 use super::error::Failure;
 use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
 use super::refusal::Refusal;
 use super::socket::Socket;
-use super::v3;
 use crate::protocol::{
     AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
-    encode_connect, encode_connect_error, encode_error_v2,
+    encode_connect, encode_connect_error, encode_error_eio3,
 };
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
@@ -181,7 +181,7 @@ impl Driver {
     }
 
     pub(crate) async fn run(mut self) {
-        if self.is_v3() {
+        if self.is_eio3() {
             self.join(&Text::from_static("/"), None);
         }
         loop {
@@ -204,7 +204,7 @@ impl Driver {
         self.leave_all(reason);
     }
 
-    fn is_v3(&self) -> bool {
+    fn is_eio3(&self) -> bool {
         self.engine.revision() == Revision::V3
     }
 
@@ -259,9 +259,9 @@ impl Driver {
     /// The one match over the packets of a client.
     fn handle_packet(&mut self, packet: Packet) {
         match packet {
-            Packet::Connect { namespace, .. } if self.is_v3() => {
-                let name = namespace.slice_ref(v3::namespace(&namespace));
-                self.join(&name, v3::auth(&namespace));
+            Packet::Connect { namespace, .. } if self.is_eio3() => {
+                let name = namespace.slice_ref(eio3::namespace(&namespace));
+                self.join(&name, eio3::auth(&namespace));
             }
             Packet::Connect { namespace, auth } => self.join(&namespace, auth),
             Packet::Disconnect { namespace } => {
@@ -296,8 +296,8 @@ impl Driver {
 
     /// The socket that a packet is for. It is a violation to send one without having joined, but not shortly after leaving.
     fn member(&mut self, namespace: &str) -> Option<Socket> {
-        let namespace = if self.is_v3() {
-            v3::namespace(namespace)
+        let namespace = if self.is_eio3() {
+            eio3::namespace(namespace)
         } else {
             namespace
         };
@@ -357,8 +357,8 @@ impl Driver {
         {
             return self.refuse(name, &Refusal::new("too many namespaces"));
         }
-        let id = if self.is_v3() {
-            Ok(v3::socket_id(name, self.engine.sid()))
+        let id = if self.is_eio3() {
+            Ok(eio3::socket_id(name, self.engine.sid()))
         } else {
             io.next_id()
         };
@@ -399,8 +399,8 @@ impl Driver {
         if let Err(refusal) = result {
             socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
             let name = socket.namespace().name();
-            return if self.is_v3() {
-                self.send_refusal(encode_error_v2(name, &v3::payload(&refusal)))
+            return if self.is_eio3() {
+                self.send_refusal(encode_error_eio3(name, &eio3::payload(&refusal)))
             } else {
                 self.refuse(name, &refusal)
             };
@@ -410,7 +410,7 @@ impl Driver {
             sid: &'a str,
         }
         // Old clients know their ids.
-        let joined = (!self.is_v3()).then(|| Joined { sid: socket.id() });
+        let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
         let packet = encode_connect(socket.namespace().name(), joined.as_ref());
         let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
         if !sent {

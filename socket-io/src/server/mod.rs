@@ -5,6 +5,7 @@ mod broadcast;
 mod bundle;
 mod config;
 mod connection;
+mod eio3;
 mod error;
 mod extract;
 mod handler;
@@ -16,7 +17,6 @@ mod socket;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
-mod v3;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

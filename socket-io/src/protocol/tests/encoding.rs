@@ -237,6 +237,25 @@ fn payloads_of_connect_are_objects() {
 }
 
 #[test]
+fn old_clients_are_refused_with_whatever_there_is_to_say() {
+    for json in [
+        r#"{"code":401}"#,
+        "[1]",
+        "-1",
+        "5.5",
+        "true",
+        "false",
+        "null",
+        r#""no""#,
+    ] {
+        let data = RawJson::new(json.into()).unwrap();
+        let encoded = encode_error_eio3("/adm", &data).unwrap();
+        assert_eq!(text(&encoded), format!("44/adm,{json}"));
+    }
+    assert_eq!(text(&encode_error_eio3("/", "no").unwrap()), r#"44"no""#);
+}
+
+#[test]
 fn raw_arguments_pass_through() {
     let received = args(
         &format!(r#"52-["in",{P1},{{"a":"\ud83d"}} ,{P0}]"#),
