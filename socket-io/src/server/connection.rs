@@ -400,7 +400,8 @@ impl Driver {
             socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
             let name = socket.namespace().name();
             return if self.is_eio3() {
-                self.send_refusal(encode_error_eio3(name, &eio3::payload(&refusal)))
+                let packet = encode_error_eio3(name, &eio3::payload(&refusal));
+                self.send_refusal(name, &refusal, packet)
             } else {
                 self.refuse(name, &refusal)
             };
@@ -436,11 +437,16 @@ impl Driver {
     }
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
-        tracing::debug!(%namespace, %refusal, "namespace refused");
-        self.send_refusal(encode_connect_error(namespace, refusal));
+        self.send_refusal(namespace, refusal, encode_connect_error(namespace, refusal));
     }
 
-    fn send_refusal(&mut self, packet: Result<Encoded, EncodeError>) {
+    fn send_refusal(
+        &mut self,
+        namespace: &str,
+        refusal: &Refusal,
+        packet: Result<Encoded, EncodeError>,
+    ) {
+        tracing::debug!(%namespace, %refusal, "namespace refused");
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
             Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),

@@ -4,6 +4,7 @@ mod acks;
 mod binary;
 mod broadcast;
 mod closing;
+mod eio3;
 mod handlers;
 mod joining;
 mod limits;

@@ -14,6 +14,8 @@ use tungstenite::{Error, Message};
 use super::soon;
 
 pub(crate) struct Client {
+    /// The session's id.
+    pub(crate) sid: String,
     stream: TcpStream,
     context: WebSocketContext,
     pipe: Pipe,
@@ -48,12 +50,14 @@ impl Client {
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "));
         let mut client = Self {
+            sid: String::new(),
             stream,
             context: WebSocketContext::new(Role::Client, None),
             pipe: Pipe::default(),
         };
         let open = client.text().await;
         assert!(open.starts_with("0{\"sid\":"), "{open}");
+        client.sid = open.split('"').nth(3).unwrap().to_owned();
         client
     }
 
