@@ -7,7 +7,7 @@ pub mod protocol;
 mod server;
 
 pub use engine_io::Text;
-pub use protocol::{Args, Binary, DisconnectReason, RawArgs, Value};
+pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};

@@ -18,10 +18,7 @@ use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
 use super::refusal::Refusal;
 use super::socket::Socket;
-use crate::protocol::{
-    AckId, Decoder, DisconnectReason, Event, Packet, RawArgs, RawJson, encode_connect,
-    encode_connect_error,
-};
+use crate::protocol::{AckId, Decoder, DisconnectReason, Event, Packet, RawArgs, RawJson};
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
 const LEFT_GRACE: Duration = Duration::from_secs(10);
@@ -166,7 +163,7 @@ enum Step {
 impl Driver {
     pub(crate) fn new(io: SocketIo, engine: engine_io::Socket) -> Self {
         let timer = Box::pin(tokio::time::sleep(io.config().connect_timeout));
-        let decoder = Decoder::new(io.config().decoder);
+        let decoder = io.config().parser.decoder(io.config().decoder);
         let connection = Connection::new(io, engine.sender());
         Self {
             engine,
@@ -382,7 +379,7 @@ impl Driver {
         struct Joined<'a> {
             sid: &'a str,
         }
-        let packet = encode_connect(
+        let packet = self.connection.io.config().parser.encode_connect(
             socket.namespace().name(),
             Some(&Joined { sid: socket.id() }),
         );
@@ -411,7 +408,8 @@ impl Driver {
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
         tracing::debug!(%namespace, %refusal, "namespace refused");
-        match encode_connect_error(namespace, refusal) {
+        let parser = &self.connection.io.config().parser;
+        match parser.encode_connect_error(namespace, refusal) {
             // A full outbox or a closing connection: the peer has other worries.
             Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
             Err(error) => self.violate(&error.to_string()),
