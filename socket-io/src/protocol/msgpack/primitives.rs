@@ -23,9 +23,9 @@ pub(super) fn write_unsigned(output: &mut Vec<u8>, number: u64) {
     }
     let bytes = number.to_be_bytes();
     let (marker, width) = match number {
-        ..=0xff => (0xcc, 1),
-        ..=0xffff => (0xcd, 2),
-        ..=0xffff_ffff => (0xce, 4),
+        0..0x100 => (0xcc, 1),
+        0x100..0x1_0000 => (0xcd, 2),
+        0x1_0000..0x1_0000_0000 => (0xce, 4),
         _ => (0xcf, 8),
     };
     output.push(marker);
@@ -113,8 +113,8 @@ fn header(kind: Kind, count: usize) -> ([u8; 5], usize) {
     };
     let bytes = wide(count).to_be_bytes();
     match count {
-        ..=0xf => ([few | bytes[3], 0, 0, 0, 0], 1),
-        ..=0xffff => ([many, bytes[2], bytes[3], 0, 0], 3),
+        0..0x10 => ([few | bytes[3], 0, 0, 0, 0], 1),
+        0x10..0x1_0000 => ([many, bytes[2], bytes[3], 0, 0], 3),
         _ => ([many + 1, bytes[0], bytes[1], bytes[2], bytes[3]], 5),
     }
 }
@@ -123,8 +123,8 @@ fn header(kind: Kind, count: usize) -> ([u8; 5], usize) {
 fn write_length(output: &mut Vec<u8>, first: u8, length: usize) {
     let bytes = wide(length).to_be_bytes();
     let (marker, width) = match length {
-        ..=0xff => (first, 1),
-        ..=0xffff => (first + 1, 2),
+        0..0x100 => (first, 1),
+        0x100..0x1_0000 => (first + 1, 2),
         _ => (first + 2, 4),
     };
     output.push(marker);

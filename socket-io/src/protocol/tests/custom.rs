@@ -12,7 +12,9 @@ struct TwoPartsDecoder(Option<(u64, Option<AckId>, Text)>);
 
 impl CustomParser for TwoParts {
     fn encode(&self, packet: &PacketValue) -> Vec<Message> {
-        let id = packet.id.map_or("-".to_owned(), |id| id.to_string());
+        let id = packet
+            .id
+            .map_or_else(|| "-".to_owned(), |id| id.to_string());
         let head = format!("{} {id} {}", packet.kind.number(), packet.namespace);
         let data = packet
             .data

@@ -20,9 +20,9 @@ fn event(namespace: &str, ack: Option<u64>, name: &str, args: RawArgs) -> Packet
 
 /// The packet is written as these bytes, and read from them.
 #[track_caller]
-fn check(packet: Packet, bytes: &[u8]) {
+fn check(packet: &Packet, bytes: &[u8]) {
     assert_eq!(decode(bytes), Ok(packet.clone()));
-    let encoded = parser().encode_packet(&packet, 0).unwrap().unwrap();
+    let encoded = parser().encode_packet(packet, 0).unwrap().unwrap();
     assert_eq!(
         message(&encoded).escape_ascii().to_string(),
         bytes.escape_ascii().to_string()
@@ -32,39 +32,39 @@ fn check(packet: Packet, bytes: &[u8]) {
 #[test]
 fn the_reference_s_packets() {
     check(
-        Packet::Connect {
+        &Packet::Connect {
             namespace: "/".into(),
             auth: Some(json(r#"{"sid":"abc"}"#)),
         },
         b"\x83\xa4type\x00\xa4data\x81\xa3sid\xa3abc\xa3nsp\xa1/",
     );
     check(
-        Packet::Connect {
+        &Packet::Connect {
             namespace: "/adm".into(),
             auth: Some(json(r#"{"token":"x","n":1}"#)),
         },
         b"\x83\xa4type\x00\xa4data\x82\xa5token\xa1x\xa1n\x01\xa3nsp\xa4/adm",
     );
     check(
-        Packet::Disconnect {
+        &Packet::Disconnect {
             namespace: "/".into(),
         },
         b"\x82\xa4type\x01\xa3nsp\xa1/",
     );
     check(
-        event("/", None, "e", args(2, b"\x01\xa1a")),
+        &event("/", None, "e", args(2, b"\x01\xa1a")),
         b"\x83\xa4type\x02\xa4data\x93\xa1e\x01\xa1a\xa3nsp\xa1/",
     );
     check(
-        event("/", None, "e", args(0, b"")),
+        &event("/", None, "e", args(0, b"")),
         b"\x83\xa4type\x02\xa4data\x91\xa1e\xa3nsp\xa1/",
     );
     check(
-        event("/adm", Some(12), "e", args(1, b"\x81\xa1a\x92\xc3\xc0")),
+        &event("/adm", Some(12), "e", args(1, b"\x81\xa1a\x92\xc3\xc0")),
         b"\x84\xa4type\x02\xa4data\x92\xa1e\x81\xa1a\x92\xc3\xc0\xa2id\x0c\xa3nsp\xa4/adm",
     );
     check(
-        Packet::Ack {
+        &Packet::Ack {
             namespace: "/".into(),
             id: AckId::new(7),
             args: args(1, b"\xa2ok"),
@@ -72,7 +72,7 @@ fn the_reference_s_packets() {
         b"\x84\xa2id\x07\xa4type\x03\xa4data\x91\xa2ok\xa3nsp\xa1/",
     );
     check(
-        Packet::Ack {
+        &Packet::Ack {
             namespace: "/adm".into(),
             id: AckId::new(7),
             args: args(0, b""),
@@ -80,7 +80,7 @@ fn the_reference_s_packets() {
         b"\x84\xa2id\x07\xa4type\x03\xa4data\x90\xa3nsp\xa4/adm",
     );
     check(
-        Packet::ConnectError {
+        &Packet::ConnectError {
             namespace: "/nope".into(),
             data: json(r#"{"message":"denied","data":{"code":1}}"#),
         },

@@ -228,7 +228,7 @@ fn enums_are_read_as_from_json() {
     enum Any {
         Binary(Binary),
         Text(String),
-        Many(Vec<Any>),
+        Many(Vec<Self>),
     }
     check(
         b"\x92\xc4\x01a\xa1a",

@@ -3,7 +3,7 @@
 use super::*;
 
 #[track_caller]
-fn check(bytes: &[u8], error: DecodeError, words: &str) {
+fn check(bytes: &[u8], error: &DecodeError, words: &str) {
     assert_eq!(
         decode(bytes),
         Err(error.clone()),
@@ -30,7 +30,7 @@ fn the_type_must_be_known() {
         b"\x91\x02",
         b"\xa4type",
     ] {
-        check(bytes, DecodeError::InvalidType, "invalid packet type");
+        check(bytes, &DecodeError::InvalidType, "invalid packet type");
     }
     let text = decoder().handle(Message::from("2[\"e\"]"));
     assert_eq!(text, Err(DecodeError::InvalidType));
@@ -44,7 +44,7 @@ fn the_namespace_must_be_a_string() {
         b"\x82\xa4type\x01\xa3nsp\x01",
         b"\x82\xa4type\x01\xa3nsp\xc4\x01/",
     ] {
-        check(bytes, DecodeError::InvalidNamespace, "invalid namespace");
+        check(bytes, &DecodeError::InvalidNamespace, "invalid namespace");
     }
 }
 
@@ -76,7 +76,7 @@ fn the_data_must_fit_the_type() {
             if legal.contains(&data) {
                 assert!(decode(&bytes).is_ok(), "{}", bytes.escape_ascii());
             } else {
-                check(&bytes, DecodeError::InvalidPayload, "invalid payload");
+                check(&bytes, &DecodeError::InvalidPayload, "invalid payload");
             }
         }
     }
@@ -105,7 +105,7 @@ fn the_id_must_be_an_integer() {
         if legal {
             assert!(decode(&bytes).is_ok(), "{}", bytes.escape_ascii());
         } else {
-            check(&bytes, DecodeError::InvalidId, "invalid packet id");
+            check(&bytes, &DecodeError::InvalidId, "invalid packet id");
         }
     }
 }
@@ -114,7 +114,7 @@ fn the_id_must_be_an_integer() {
 fn nothing_may_follow() {
     check(
         b"\x82\xa4type\x01\xa3nsp\xa1/\xc0\xc0",
-        DecodeError::TrailingBytes { count: 2 },
+        &DecodeError::TrailingBytes { count: 2 },
         "2 trailing bytes",
     );
 }
@@ -130,7 +130,7 @@ fn a_packet_may_end_nowhere_else() {
         what: "unexpected end",
         offset: 7,
     };
-    check(b"\x82\xa4type\xce", cut, "unexpected end at byte 7");
+    check(b"\x82\xa4type\xce", &cut, "unexpected end at byte 7");
 }
 
 #[test]
@@ -157,5 +157,5 @@ fn the_unused_byte_is_refused() {
         what: "unused byte c1",
         offset: 1,
     };
-    check(b"\xc1", unused, "unused byte c1 at byte 1");
+    check(b"\xc1", &unused, "unused byte c1 at byte 1");
 }
