@@ -6,7 +6,7 @@ pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
 
-pub use engine_io::Text;
+pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]

@@ -31,9 +31,9 @@ export function takeServerErrors() {
   return text;
 }
 
-/** Starts a server in `mode` on a free port of the loopback interface. */
-export async function startServer({ mode = 'contract', env = {}, port } = {}) {
-  const server = new ServerProcess(mode, env);
+/** Starts a server in `mode` on a free port of the loopback interface; `program` takes the place of INTEROP_SERVER. */
+export async function startServer({ mode = 'contract', env = {}, port, program } = {}) {
+  const server = new ServerProcess(mode, env, program);
   if (port !== undefined) {
     await server.start(port);
     return server;
@@ -50,9 +50,10 @@ export async function startServer({ mode = 'contract', env = {}, port } = {}) {
 }
 
 class ServerProcess {
-  constructor(mode, env) {
+  constructor(mode, env, program) {
     this.mode = mode;
     this.env = env;
+    this.program = program;
     this.stderr = '';
     this.child = null;
     this.port = 0;
@@ -63,7 +64,7 @@ class ServerProcess {
   }
 
   async start(port) {
-    const [program, ...args] = command();
+    const [program, ...args] = this.program ?? command();
     this.port = port;
     const child = spawn(program, args, {
       env: { ...process.env, ...this.env, MODE: this.mode, PORT: String(port) },
@@ -113,6 +114,14 @@ class ServerProcess {
   restart() {
     return this.start(this.port);
   }
+}
+
+/** The command that starts the example; EXAMPLES is the folder of the programs, or `reference` for `lib/reference-<name>.js`. */
+export function exampleCommand(name) {
+  const folder = process.env.EXAMPLES;
+  if (!folder) throw new Error('EXAMPLES is not set: the folder of the example programs, or "reference"');
+  if (folder !== 'reference') return [resolvePath(process.env.INIT_CWD ?? process.cwd(), folder, name)];
+  return [process.execPath, fileURLToPath(new URL(`reference-${name}.js`, import.meta.url))];
 }
 
 function command() {

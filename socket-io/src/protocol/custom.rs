@@ -28,7 +28,7 @@ use super::{
 ///
 /// ```
 /// use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketValue};
-/// use engine_io::Message;
+/// use socket_io::Message;
 ///
 /// #[derive(Debug)]
 /// struct Nothing;
