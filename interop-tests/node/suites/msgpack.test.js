@@ -2,8 +2,10 @@
 
 import assert from 'node:assert/strict';
 import * as parser from 'socket.io-msgpack-parser';
-import { createClient } from '../lib/client.js';
-import { overTransports, suiteServer } from '../lib/harness.js';
+import { WebSocket } from 'ws';
+import { connectClient, createClient } from '../lib/client.js';
+import { within } from '../lib/deadline.js';
+import { overTransports, scenario, suiteServer } from '../lib/harness.js';
 
 const suite = suiteServer({ env: { PARSER: 'msgpack' } });
 
@@ -28,6 +30,25 @@ overTransports(suite, 'every value is echoed and acknowledged unchanged', async 
     assert.deepStrictEqual(await client.event('echo-back'), [value, name], name);
     assert.deepStrictEqual(await client.ask('echo-ack', value), [value], name);
   }
+});
+
+overTransports(suite, 'dates, undefined, NaN and ArrayBuffers stay what they are', async ({ connect }) => {
+  const client = await connect({ parser });
+  const buffer = new Uint8Array([1, 2, 3]).buffer;
+  const values = [new Date(0), new Date(-1), new Date(8.64e15), undefined, NaN, -Infinity, buffer, { a: undefined, b: [buffer, undefined] }];
+  client.emit('echo', ...values);
+  assert.deepStrictEqual(await client.event('echo-back'), values);
+  assert.deepStrictEqual(await client.ask('echo-ack', ...values), values);
+});
+
+overTransports(suite, 'missing and undefined arguments are the same', async ({ connect }) => {
+  const client = await connect({ parser });
+  const info = { len: -1, sum: 0 };
+  assert.deepEqual(await client.ask('binary-info', undefined), [info]);
+  assert.deepEqual(await client.ask('binary-info', new Uint8Array([1, 2]).buffer.slice(0)), [
+    process.env.INTEROP_SERVER === 'reference' ? info : { len: 2, sum: 3 },
+  ]);
+  assert.deepEqual(await client.ask('binary-info', Buffer.from([1, 2])), [{ len: 2, sum: 3 }]);
 });
 
 overTransports(suite, 'more than ten buffers are no matter', async ({ connect }) => {
@@ -61,4 +82,60 @@ overTransports(suite, 'questions and broadcasts work', async ({ connect }) => {
   assert.deepEqual(await b.event('news'), [{ data: Buffer.from('y') }]);
   b.emit('disconnect-me', false);
   assert.equal(await b.disconnected(), 'io server disconnect');
+});
+
+/** Joins over a bare WebSocket, sends a packet, and collects so many messages, or fewer if the connection ends. */
+async function exchange(t, packet, answers) {
+  const ws = new WebSocket(`${suite.url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`);
+  t.after(() => ws.terminate());
+  const received = [];
+  const closed = new Promise((resolve) => ws.once('close', () => resolve('closed')));
+  const answered = new Promise((resolve) => {
+    ws.on('message', (data, isBinary) => {
+      if (!isBinary) return;
+      if (received.push(data) === 1) ws.send(packet);
+      if (received.length === answers) resolve('answered');
+    });
+  });
+  await within(new Promise((resolve) => ws.once('open', resolve)), 'open');
+  ws.send(CONNECT);
+  return { outcome: await within(Promise.race([closed, answered]), 'answer or close'), received };
+}
+
+const bytes = (text) => Buffer.from(text, 'latin1');
+const CONNECT = bytes('\x83\xa4type\x00\xa4data\xd4\x00\x00\xa3nsp\xa1/');
+
+scenario('on the wire, packets are what the official parser writes', async (t) => {
+  const question = bytes('\x85\xa4type\x02\xa4data\x93\xa8echo-ack\x01\xd4\x00\x00\xa7options\x81\xa8compress\xc3\xa2id\x07\xa3nsp\xa1/');
+  const { received } = await exchange(t, question, 3);
+  const [connect, welcome, answer] = received.map((data) => data.toString('latin1'));
+  assert.match(connect, /^\x83\xa4type\x00\xa4data[\x81\x82]\xa3sid\xb4.{20}(\xa3pid(\xb4.{20}|\xd4\x00\x00))?\xa3nsp\xa1\/$/s);
+  assert.match(welcome, /^\x83\xa4type\x02\xa4data\x92\xa7welcome\x84.*\xa3nsp\xa1\/$/s);
+  assert.equal(answer, '\x84\xa2id\x07\xa4type\x03\xa4data\x92\x01\xd4\x00\x00\xa3nsp\xa1/');
+});
+
+const MALFORMED = {
+  'an unknown type': '\x82\xa4type\x05\xa3nsp\xa1/',
+  'no namespace': '\x82\xa4type\x02\xa4data\x91\xa1e',
+  'a connect packet with an array': '\x83\xa4type\x00\xa4data\x90\xa3nsp\xa1/x',
+  'a disconnect packet with data': '\x83\xa4type\x01\xa4data\xc0\xa3nsp\xa1/',
+  'an event without data': '\x82\xa4type\x02\xa3nsp\xa1/',
+  'an id that is none': '\x84\xa4type\x02\xa4data\x91\xa1e\xa2id\xc0\xa3nsp\xa1/',
+  'trailing bytes': '\x83\xa4type\x02\xa4data\x91\xa1e\xa3nsp\xa1/\xc0',
+  'a packet cut short': '\x83\xa4type\x02\xa4data\x91\xa5e',
+  'an array that never ends': '\x83\xa4type\x02\xa4data\xdd\xff\xff\xff\xff\xa1e',
+  'the unused byte': '\xc1',
+  nothing: '',
+  'a connect error': '\x83\xa4type\x04\xa4data\xa1e\xa3nsp\xa1/',
+};
+
+scenario('what is no packet ends the connection, and no other', async (t) => {
+  const healthy = await connectClient(t, suite.url, { parser });
+  for (const [name, packet] of Object.entries(MALFORMED)) {
+    const { outcome } = await exchange(t, bytes(packet), 3);
+    assert.equal(outcome, 'closed', name);
+    assert.deepEqual(await healthy.ask('echo-ack', 1), [1], name);
+  }
+  const { outcome } = await exchange(t, '2["echo",1]', 3);
+  assert.equal(outcome, 'closed', 'text');
 });
