@@ -32,7 +32,20 @@ impl Frame {
         let mut buffer = Vec::with_capacity(HEADROOM + 1 + capacity);
         buffer.resize(HEADROOM, 0);
         buffer.push(packet_type);
-        FrameBuilder { buffer }
+        FrameBuilder {
+            buffer,
+            first: TEXT,
+        }
+    }
+
+    /// Starts a binary message, for those who write it in place instead of copying it.
+    pub fn binary_builder(capacity: usize) -> FrameBuilder {
+        let mut buffer = Vec::with_capacity(HEADROOM + capacity);
+        buffer.resize(HEADROOM, 0);
+        FrameBuilder {
+            buffer,
+            first: BINARY,
+        }
     }
 
     /// A text message.
@@ -44,10 +57,9 @@ impl Frame {
 
     /// A binary message. Copies the data once, behind the header.
     pub fn binary(data: &[u8]) -> Self {
-        let mut buffer = Vec::with_capacity(HEADROOM + data.len());
-        buffer.resize(HEADROOM, 0);
-        buffer.extend_from_slice(data);
-        finish(buffer, BINARY)
+        let mut builder = Self::binary_builder(data.len());
+        builder.buffer().extend_from_slice(data);
+        builder.finish()
     }
 
     /// A binary message of revision 3, whose type is its first byte.
@@ -97,21 +109,22 @@ impl Frame {
     }
 }
 
-/// Collects the text of a packet behind room for the WebSocket header, so that nothing is copied at the end.
+/// Collects a packet behind room for the WebSocket header, so that nothing is copied at the end.
 #[derive(Debug)]
 pub struct FrameBuilder {
     buffer: Vec<u8>,
+    first: u8,
 }
 
 impl FrameBuilder {
-    /// Where the packet's UTF-8 text is appended.
+    /// Where the packet's bytes are appended: UTF-8, if it is text.
     pub fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
 
     /// Writes the header and hands the frame out.
     pub fn finish(self) -> Frame {
-        finish(self.buffer, TEXT)
+        finish(self.buffer, self.first)
     }
 }
 

@@ -6,6 +6,7 @@
 //! | `echo` | the smallest server, with a listener of its own |
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
+//! | `custom_parser` | packets in a format of one's own, CBOR |
 //! | `bench_server` | the server that benchmarks are run against |
 
 /// The code of the README, compiled.

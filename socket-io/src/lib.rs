@@ -8,8 +8,8 @@ pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
 
-pub use engine_io::Text;
-pub use protocol::{Args, Binary, DisconnectReason, RawArgs, Value};
+pub use engine_io::{Message, Text};
+pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};

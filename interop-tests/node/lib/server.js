@@ -32,8 +32,8 @@ export function takeServerErrors() {
 }
 
 /**
- * Starts a server in `mode` on a free port of the loopback interface. `program` is another program
- * of the same folder; the reference has one for all modes.
+ * Starts a server in `mode` on a free port of the loopback interface. `program` is the name of another
+ * program of the same folder, where the reference has one for all modes, or a whole command.
  */
 export async function startServer({ mode = 'contract', program, env = {}, port } = {}) {
   const server = new ServerProcess(mode, program, env);
@@ -67,7 +67,7 @@ class ServerProcess {
   }
 
   async start(port) {
-    const [program, ...args] = command(this.program);
+    const [program, ...args] = Array.isArray(this.program) ? this.program : command(this.program);
     this.port = port;
     const child = spawn(program, args, {
       env: { ...process.env, ...this.env, MODE: this.mode, PORT: String(port) },
@@ -117,6 +117,14 @@ class ServerProcess {
   restart() {
     return this.start(this.port);
   }
+}
+
+/** The command that starts the example; EXAMPLES is the folder of the programs, or `reference` for `lib/reference-<name>.js`. */
+export function exampleCommand(name) {
+  const folder = process.env.EXAMPLES;
+  if (!folder) throw new Error('EXAMPLES is not set: the folder of the example programs, or "reference"');
+  if (folder !== 'reference') return [resolvePath(process.env.INIT_CWD ?? process.cwd(), folder, name)];
+  return [process.execPath, fileURLToPath(new URL(`reference-${name}.js`, import.meta.url))];
 }
 
 function command(sibling) {

@@ -1,58 +1,44 @@
 //! The arguments of an event or acknowledgement, unparsed, and how they become types.
 //!
-//! | bytes | arguments |
-//! |---|---|
-//! | `["e"]`, `[]` | none |
-//! | `["e",1,"a"]`, `[1,"a"]` | `1` and `"a"` |
-//! | `["e",{"_placeholder":true,"num":0}]` and 1 binary | the attachment |
+//! Where they come from JSON they are text, from MessagePack they are its bytes; either way nothing is read before a type is known.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use engine_io::Text;
-use serde::de::{Deserialize, Deserializer, IgnoredAny};
-use serde::ser::{Serialize, SerializeTuple, Serializer};
+use serde::de::Deserialize;
+use serde::ser::{Serialize, Serializer};
 
-use super::binary;
-use super::json_reader::{JsonReader, ReadError};
+use super::msgpack::Packed;
 
 mod any;
+mod json;
 mod list;
-mod visit;
+pub(super) mod visit;
 
+pub(super) use json::{RAW_ARGS, check_syntax, read_lossless};
 pub use list::Args;
 
-use any::AnyJson;
-use visit::{ArgsVisitor, Wanted, wanted_by};
+use json::JsonArgs;
+use visit::{Wanted, wanted_by};
 
-/// The name under which the writer recognises arguments that are text already.
-pub(super) const RAW_ARGS: &str = "$socket_io::private::RawArgs";
-
-/// The arguments of an event or acknowledgement as they came: text, and attachments. Clones share both.
+/// The arguments of an event or acknowledgement as they came: JSON text and attachments, or MessagePack. Clones share both.
 ///
-/// Emitting them sends them on without parsing. To serde serialisers other than that of the emitting functions they look like a tuple of the text
-/// and the attachments.
-#[derive(Clone, Debug)]
-pub struct RawArgs {
-    /// A JSON array, which starts with the name in case of an event; not yet checked beyond its brackets.
-    text: Text,
-    /// Where the first argument starts, or the closing bracket stands.
-    start: usize,
-    attachments: Option<Arc<[Bytes]>>,
-    /// Set once the text is known to be well-formed and its placeholders to be legal.
-    checked: OnceLock<()>,
+/// Emitting them sends them on without parsing, unless the other side uses another parser: then they are translated. To serde serialisers other than
+/// that of the emitting functions they look like a tuple of the text and the attachments, or of the number of arguments and their bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawArgs(Repr);
+
+#[derive(Clone, Debug, PartialEq)]
+enum Repr {
+    Json(JsonArgs),
+    MessagePack(Packed),
 }
 
 impl RawArgs {
     /// No arguments.
     pub const fn empty() -> Self {
-        Self {
-            text: Text::from_static("[]"),
-            start: 1,
-            attachments: None,
-            checked: OnceLock::new(),
-        }
+        Self(Repr::Json(JsonArgs::empty()))
     }
 
     /// Arguments from the text of a JSON array, with the attachments that its placeholders stand for.
@@ -73,41 +59,41 @@ impl RawArgs {
 
     /// Arguments whose text starts with `[` and ends with `]`; `start` lies in between.
     pub(super) fn unchecked(text: Text, start: usize) -> Self {
-        debug_assert!(text.starts_with('[') && text.ends_with(']'));
-        debug_assert!(1 <= start && start < text.len());
-        Self {
-            text,
-            start,
-            attachments: None,
-            checked: OnceLock::new(),
-        }
+        Self(Repr::Json(JsonArgs::unchecked(text, start)))
     }
 
     /// Adds the attachments once they have arrived.
     pub(super) fn attach(&mut self, attachments: Vec<Bytes>) {
-        if !attachments.is_empty() {
-            self.attachments = Some(attachments.into());
+        match &mut self.0 {
+            Repr::Json(args) => args.attach(attachments),
+            Repr::MessagePack(_) => {}
         }
     }
 
     /// Whether there are no arguments.
     pub fn is_empty(&self) -> bool {
-        self.json().is_empty()
+        match &self.0 {
+            Repr::Json(args) => args.json().is_empty(),
+            Repr::MessagePack(args) => args.is_empty(),
+        }
     }
 
-    /// The text of the arguments, without the brackets around them: `1,"a"`.
+    /// The text of the arguments, without the brackets around them: `1,"a"`. `None` when they came as MessagePack.
     ///
     /// It is unchecked until [`validate`](Self::validate) or one of the parsing functions has succeeded.
-    pub fn json(&self) -> &str {
-        self.text
-            .get(self.start..self.text.len() - 1)
-            .unwrap_or_default()
-            .trim_matches([' ', '\n', '\r', '\t'])
+    pub fn json(&self) -> Option<&str> {
+        match &self.0 {
+            Repr::Json(args) => Some(args.json()),
+            Repr::MessagePack(_) => None,
+        }
     }
 
     /// The binary data that placeholders in the text stand for.
     pub fn attachments(&self) -> &[Bytes] {
-        self.attachments.as_deref().unwrap_or_default()
+        match &self.0 {
+            Repr::Json(args) => args.attachments(),
+            Repr::MessagePack(_) => &[],
+        }
     }
 
     /// Reads all arguments as one sequence: a tuple, a `Vec`, or the fields of a struct in their order.
@@ -145,42 +131,26 @@ impl RawArgs {
     ///
     /// [`ArgsError::Syntax`] or [`ArgsError::IllegalAttachment`]. The depth is limited only if there are attachments.
     pub fn validate(&self) -> Result<(), ArgsError> {
-        if self.checked.get().is_some() {
-            return Ok(());
+        match &self.0 {
+            Repr::Json(args) => args.validate(),
+            // The end of a packet cannot be found without looking at all of it.
+            Repr::MessagePack(_) => Ok(()),
         }
-        if self.attachments.is_some() {
-            self.read::<AnyJson>(Wanted::All)?;
-        } else {
-            check_syntax(&self.text)?;
-        }
-        self.mark_checked();
-        Ok(())
     }
 
     /// Remembers that the text was written by ourselves or has been read to its end.
     pub(super) fn mark_checked(&self) {
-        let _ = self.checked.set(());
+        match &self.0 {
+            Repr::Json(args) => args.mark_checked(),
+            Repr::MessagePack(_) => {}
+        }
     }
 
     fn read<'a, T: Deserialize<'a>>(&'a self, wanted: Wanted) -> Result<T, ArgsError> {
-        let visitor = || ArgsVisitor::new(self.start > 1, wanted);
-        let text = &*self.text;
-        let Some(attachments) = &self.attachments else {
-            let mut fast = serde_json::Deserializer::from_str(text);
-            let value = fast.deserialize_seq(visitor());
-            return match value.and_then(|value| fast.end().map(|()| value)) {
-                Ok(value) => {
-                    self.mark_checked();
-                    Ok(value)
-                }
-                Err(error) if error.is_data() => {
-                    check_syntax(text)?;
-                    Err(ArgsError::Mismatch(error.to_string()))
-                }
-                Err(_) => read_leniently(text, &[], visitor()),
-            };
-        };
-        binary::sharing(attachments, || read_leniently(text, attachments, visitor()))
+        match &self.0 {
+            Repr::Json(args) => args.read(wanted),
+            Repr::MessagePack(args) => args.read(wanted),
+        }
     }
 }
 
@@ -190,40 +160,18 @@ impl Default for RawArgs {
     }
 }
 
-/// Compares texts and attachments, not meanings: `1` and `1.0` differ.
-impl PartialEq for RawArgs {
-    fn eq(&self, other: &Self) -> bool {
-        self.json() == other.json() && self.attachments() == other.attachments()
+impl From<Packed> for RawArgs {
+    fn from(args: Packed) -> Self {
+        Self(Repr::MessagePack(args))
     }
 }
 
-/// Malformed arguments are refused, so that nobody passes them on.
 impl Serialize for RawArgs {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.validate().map_err(serde::ser::Error::custom)?;
-        serializer.serialize_newtype_struct(RAW_ARGS, &Parts(self))
-    }
-}
-
-struct Parts<'a>(&'a RawArgs);
-
-impl Serialize for Parts<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let attachments = self.0.attachments();
-        let mut parts = serializer.serialize_tuple(1 + attachments.len())?;
-        parts.serialize_element(self.0.json())?;
-        for data in attachments {
-            parts.serialize_element(&AsBytes(data))?;
+        match &self.0 {
+            Repr::Json(args) => args.serialize(serializer),
+            Repr::MessagePack(args) => args.serialize(serializer),
         }
-        parts.end()
-    }
-}
-
-struct AsBytes<'a>(&'a [u8]);
-
-impl Serialize for AsBytes<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_bytes(self.0)
     }
 }
 
@@ -250,53 +198,3 @@ impl fmt::Display for ArgsError {
 }
 
 impl std::error::Error for ArgsError {}
-
-/// Checks a JSON text of any depth, without recursion. Half surrogate pairs and huge numbers are in order.
-pub(super) fn check_syntax(text: &str) -> Result<(), ArgsError> {
-    match serde_json::from_str(text) {
-        Ok(IgnoredAny) => Ok(()),
-        Err(error) => Err(ArgsError::Syntax(error.to_string())),
-    }
-}
-
-/// Reads one value, as leniently as JavaScript would.
-pub(super) fn read_lossless<'de, T: Deserialize<'de>>(text: &'de str) -> Result<T, ArgsError> {
-    match serde_json::from_str(text) {
-        Ok(value) => Ok(value),
-        Err(error) if error.is_data() => {
-            check_syntax(text)?;
-            Err(ArgsError::Mismatch(error.to_string()))
-        }
-        Err(_) => {
-            let mut reader = JsonReader::new(text, &[]);
-            let value = T::deserialize(&mut reader);
-            let value = value.and_then(|value| reader.end().map(|()| value));
-            value.map_err(|error| classify(error, text))
-        }
-    }
-}
-
-fn read_leniently<'de, T: Deserialize<'de>>(
-    text: &'de str,
-    attachments: &'de [Bytes],
-    visitor: ArgsVisitor<T>,
-) -> Result<T, ArgsError> {
-    let mut reader = JsonReader::new(text, attachments);
-    let value = (&mut reader).deserialize_seq(visitor);
-    let value = value.and_then(|value| reader.end().map(|()| value));
-    value.map_err(|error| classify(error, text))
-}
-
-/// Whose fault it is: reading stops at the first error, and worse may stand behind a mismatch.
-fn classify(error: ReadError, text: &str) -> ArgsError {
-    if let Err(syntax) = check_syntax(text) {
-        return syntax;
-    }
-    match error {
-        ReadError::TooDeep => ArgsError::Syntax(error.to_string()),
-        ReadError::IllegalAttachment => ArgsError::IllegalAttachment,
-        ReadError::Mismatch(message) => ArgsError::Mismatch(message),
-        // Well-formed after all, but not what an enum or a raw value asked for.
-        ReadError::Syntax { .. } => ArgsError::Mismatch(error.to_string()),
-    }
-}

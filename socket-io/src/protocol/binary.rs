@@ -111,38 +111,67 @@ impl<'de> Visitor<'de> for BinaryVisitor {
     }
 }
 
-thread_local! {
-    static ATTACHMENTS: RefCell<Option<Arc<[Bytes]>>> = const { RefCell::new(None) };
+/// The buffers that a slice may be a part of.
+pub(super) enum Buffers {
+    None,
+    /// The attachments of a packet: a slice is one of them as a whole.
+    Attachments(Arc<[Bytes]>),
+    /// The message that a packet is made of: a slice lies somewhere in it.
+    Message(Bytes),
 }
 
-/// Runs `parse` while the attachments are known to [`shared`].
-pub(super) fn sharing<R>(attachments: &Arc<[Bytes]>, parse: impl FnOnce() -> R) -> R {
-    /// Puts the attachments of an outer call back, also when a user's type panics.
-    struct Restore(Option<Arc<[Bytes]>>);
+impl From<&Arc<[Bytes]>> for Buffers {
+    fn from(attachments: &Arc<[Bytes]>) -> Self {
+        Self::Attachments(Arc::clone(attachments))
+    }
+}
+
+impl From<&Bytes> for Buffers {
+    fn from(message: &Bytes) -> Self {
+        Self::Message(message.clone())
+    }
+}
+
+thread_local! {
+    static BUFFERS: RefCell<Buffers> = const { RefCell::new(Buffers::None) };
+}
+
+/// Runs `parse` while the buffers are known to [`shared`].
+pub(super) fn sharing<R>(buffers: impl Into<Buffers>, parse: impl FnOnce() -> R) -> R {
+    /// Puts the buffers of an outer call back, also when a user's type panics.
+    struct Restore(Buffers);
 
     impl Drop for Restore {
         fn drop(&mut self) {
-            let outer = self.0.take();
-            ATTACHMENTS.with(|current| *current.borrow_mut() = outer);
+            let outer = std::mem::replace(&mut self.0, Buffers::None);
+            BUFFERS.with(|current| *current.borrow_mut() = outer);
         }
     }
 
-    let outer = ATTACHMENTS.with(|current| current.borrow_mut().replace(Arc::clone(attachments)));
+    let outer = BUFFERS.with(|current| current.replace(buffers.into()));
     let _restore = Restore(outer);
     parse()
 }
 
-/// The attachment that `data` is, without copying; a copy when it is none.
+/// The buffer that `data` is a part of, without copying; a copy when there is none, or when keeping it would keep much more.
 pub(super) fn shared(data: &[u8]) -> Bytes {
-    ATTACHMENTS.with(|current| {
-        current
-            .borrow()
-            .iter()
-            .flat_map(|attachments| attachments.iter())
-            .find(|attachment| {
-                attachment.as_ptr() == data.as_ptr() && attachment.len() == data.len()
-            })
-            .cloned()
-            .unwrap_or_else(|| Bytes::copy_from_slice(data))
+    BUFFERS.with(|current| {
+        let found = match &*current.borrow() {
+            Buffers::None => None,
+            Buffers::Attachments(attachments) => attachments
+                .iter()
+                .find(|attachment| {
+                    attachment.as_ptr() == data.as_ptr() && attachment.len() == data.len()
+                })
+                .cloned(),
+            Buffers::Message(message) => {
+                let large = data.len() >= message.len() / 2 && !data.is_empty();
+                let range = message.as_ptr_range();
+                let inside = data.as_ptr_range();
+                let inside = range.start <= inside.start && inside.end <= range.end;
+                (large && inside).then(|| message.slice_ref(data))
+            }
+        };
+        found.unwrap_or_else(|| Bytes::copy_from_slice(data))
     })
 }

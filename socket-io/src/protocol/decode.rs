@@ -20,7 +20,9 @@ use std::fmt;
 use bytes::Bytes;
 use engine_io::{Message, Text};
 
+use super::custom::PacketDecoder;
 use super::json_reader::JsonReader;
+use super::msgpack;
 use super::{AckId, Event, Packet, RawArgs, RawJson, is_reserved_event};
 
 /// What a peer may make us hold for one packet.
@@ -59,11 +61,33 @@ impl DecoderLimits {
     }
 }
 
-/// Puts the packets of one connection together.
+/// Puts the packets of one connection together. [`Parser::decoder`](super::Parser::decoder) makes those for other formats than JSON.
 #[derive(Debug, Default)]
 pub struct Decoder {
     limits: DecoderLimits,
-    pending: Option<Box<Pending>>,
+    state: State,
+}
+
+enum State {
+    Json(Option<Box<Pending>>),
+    MessagePack(msgpack::Format),
+    Custom(Box<dyn PacketDecoder>),
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::Json(None)
+    }
+}
+
+impl fmt::Debug for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Json(pending) => f.debug_tuple("Json").field(pending).finish(),
+            Self::MessagePack(_) => f.write_str("MessagePack"),
+            Self::Custom(_) => f.write_str("Custom"),
+        }
+    }
 }
 
 /// A packet whose attachments have not all arrived.
@@ -76,29 +100,55 @@ struct Pending {
 }
 
 impl Decoder {
-    /// Waits for the first packet.
+    /// Waits for the first packet, as JSON.
     pub fn new(limits: DecoderLimits) -> Self {
         Self {
             limits,
-            pending: None,
+            state: State::default(),
+        }
+    }
+
+    pub(super) fn message_pack(format: msgpack::Format) -> Self {
+        Self {
+            limits: DecoderLimits::default(),
+            state: State::MessagePack(format),
+        }
+    }
+
+    pub(super) fn custom(decoder: Box<dyn PacketDecoder>) -> Self {
+        Self {
+            limits: DecoderLimits::default(),
+            state: State::Custom(decoder),
         }
     }
 
     /// Whether attachments are missing. How long they may take is up to the connection.
     pub fn awaiting(&self) -> bool {
-        self.pending.is_some()
+        match &self.state {
+            State::Json(pending) => pending.is_some(),
+            State::MessagePack(_) => false,
+            State::Custom(decoder) => decoder.awaiting(),
+        }
     }
 
     /// Takes in a message and hands out the packet that it completes; `None` while attachments are missing.
     ///
-    /// Payloads of connect, disconnect and connect error are checked at once. Of events and acknowledgements only the shape is: the syntax of the
-    /// arguments is checked by whoever reads them or passes them on.
+    /// Payloads of connect, disconnect and connect error are checked at once. Of events and acknowledgements only the shape is: the syntax of
+    /// arguments in JSON is checked by whoever reads them or passes them on.
     ///
     /// # Errors
     ///
     /// [`DecodeError`]; every one is a violation of the protocol, for which the reference closes the connection.
     pub fn handle(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
-        match (message, self.pending.take()) {
+        let pending = match &mut self.state {
+            State::Json(pending) => pending.take(),
+            State::MessagePack(format) => return format.decode(message).map(Some),
+            State::Custom(decoder) => {
+                let packet = decoder.handle(message)?;
+                return packet.map(Packet::try_from).transpose();
+            }
+        };
+        match (message, pending) {
             (Message::Text(text), None) => self.handle_text(&text),
             (Message::Binary(data), Some(pending)) => self.handle_attachment(data, pending),
             (Message::Text(_), Some(_)) => Err(DecodeError::UnexpectedText),
@@ -129,12 +179,12 @@ impl Decoder {
         if expected == 0 {
             return Ok(Some(packet));
         }
-        self.pending = Some(Box::new(Pending {
+        self.state = State::Json(Some(Box::new(Pending {
             packet,
             expected,
             attachments: Vec::new(),
             bytes: 0,
-        }));
+        })));
         Ok(None)
     }
 
@@ -170,7 +220,7 @@ impl Decoder {
         }
         pending.attachments.push(data);
         if pending.attachments.len() < pending.expected {
-            self.pending = Some(pending);
+            self.state = State::Json(Some(pending));
             return Ok(None);
         }
         let Pending {
@@ -321,7 +371,7 @@ fn read_args(text: &Text, payload: &str) -> Result<RawArgs, DecodeError> {
 }
 
 /// Why messages of a peer are no packet. Display gives the reference's words where it has any.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DecodeError {
     /// The attachments of a packet are larger together than allowed.
@@ -333,14 +383,34 @@ pub enum DecodeError {
     },
     /// A binary packet does not say how many attachments it has, or has none.
     IllegalCount,
+    /// The id of a packet is no integer.
+    InvalidId,
+    /// The namespace of a packet is no string.
+    InvalidNamespace,
     /// The payload is no JSON, or not what its packet wants; or an ack id exceeds 64 bits.
     InvalidPayload,
+    /// The type of a packet is none of 0 to 4.
+    InvalidType,
+    /// The message is not what the parser reads.
+    Malformed {
+        /// What is wrong.
+        what: &'static str,
+        /// Where reading stopped.
+        offset: usize,
+    },
+    /// What a parser of your own refuses.
+    Refused(String),
     /// A packet announces more attachments than allowed.
     TooManyAttachments {
         /// How many it announces.
         count: usize,
         /// How many there may be.
         limit: usize,
+    },
+    /// Something follows the packet in its message.
+    TrailingBytes {
+        /// How much.
+        count: usize,
     },
     /// An attachment came without a packet.
     UnexpectedBinary,
@@ -360,6 +430,12 @@ impl fmt::Display for DecodeError {
                 write!(f, "attachments too large: {bytes} > {limit}")
             }
             Self::IllegalCount => f.write_str("Illegal attachments"),
+            Self::InvalidId => f.write_str("invalid packet id"),
+            Self::InvalidNamespace => f.write_str("invalid namespace"),
+            Self::InvalidType => f.write_str("invalid packet type"),
+            Self::Malformed { what, offset } => write!(f, "{what} at byte {offset}"),
+            Self::Refused(message) => f.write_str(message),
+            Self::TrailingBytes { count } => write!(f, "{count} trailing bytes"),
             Self::InvalidPayload => f.write_str("invalid payload"),
             Self::TooManyAttachments { .. } => f.write_str("too many attachments"),
             Self::UnexpectedBinary => {

@@ -21,7 +21,7 @@ use serde::Serialize;
 
 use super::attachments::Attachments;
 use super::json_writer::{Behind, write_args, write_string};
-use super::{AckId, Outgoing, Packet, is_reserved_event};
+use super::{AckId, Packet, Parser, is_reserved_event};
 
 /// How many attachments JavaScript clients accept; at one more they drop the connection with "parse error".
 ///
@@ -39,17 +39,36 @@ pub struct Encoded {
 }
 
 impl Encoded {
+    /// A packet that is one frame.
+    pub(super) fn single(header: Frame) -> Self {
+        Self {
+            header,
+            attachments: None,
+        }
+    }
+
+    /// A packet of these frames; `None` if there are none.
+    pub(super) fn from_frames(frames: impl IntoIterator<Item = Frame>) -> Option<Self> {
+        let mut frames = frames.into_iter();
+        let header = frames.next()?;
+        let FrameList(attachments) = frames.collect::<Vec<_>>().into();
+        Some(Self {
+            header,
+            attachments,
+        })
+    }
+
     /// The frames in their order: the text, then the attachments.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> + Clone {
         std::iter::once(&self.header).chain(self.attachments())
     }
 
-    /// The text frame.
+    /// The first frame: the text, unless a parser writes binary messages only.
     pub fn header(&self) -> &Frame {
         &self.header
     }
 
-    /// The binary frames.
+    /// The frames behind it.
     pub fn attachments(&self) -> &[Frame] {
         self.attachments.as_deref().unwrap_or_default()
     }
@@ -159,24 +178,7 @@ pub fn encode_packet(
     packet: &Packet,
     max_attachments: usize,
 ) -> Result<Option<Encoded>, EncodeError> {
-    match packet {
-        Packet::Connect { namespace, auth } => encode_connect(namespace, auth.as_ref()),
-        Packet::Disconnect { namespace } => Ok(encode_disconnect(namespace)),
-        Packet::Event {
-            namespace,
-            ack,
-            event,
-        } => Outgoing::from_event(event, max_attachments)
-            .map(|outgoing| outgoing.encode(namespace, *ack)),
-        Packet::Ack {
-            namespace,
-            id,
-            args,
-        } => encode_ack(namespace, *id, args, max_attachments),
-        Packet::ConnectError { namespace, data } => encode_connect_error(namespace, data),
-        Packet::Ignored { .. } => return Ok(None),
-    }
-    .map(Some)
+    Parser::json().encode_packet(packet, max_attachments)
 }
 
 /// Why data cannot be sent.

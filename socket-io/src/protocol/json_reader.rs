@@ -16,7 +16,7 @@ use bytes::Bytes;
 use memchr::memchr2;
 use serde::de::{self, IgnoredAny};
 
-mod serde_impl;
+pub(super) mod serde_impl;
 
 /// How deep arrays and objects may be nested in arguments that are parsed into types or values, the array of the arguments included.
 ///

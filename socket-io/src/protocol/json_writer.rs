@@ -13,6 +13,7 @@ use serde::ser::{Serialize, Serializer};
 use super::args::{RAW_ARGS, RawArgs};
 use super::attachments::Attachments;
 use super::encode::EncodeError;
+use super::msgpack::{PACKED_ARGS, Packed};
 use super::raw_json::RAW_VALUE;
 use super::value::Value;
 
@@ -263,6 +264,9 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
     ) -> Result<(), EncodeError> {
         if name == RAW_ARGS {
             return self.raw_args(value);
+        }
+        if name == PACKED_ARGS {
+            return Packed::values(value)?.serialize(self);
         }
         self.value(value)
     }

@@ -19,21 +19,32 @@
 //! Out: [`encode_event`] and its siblings write a packet into finished frames ([`Encoded`]); [`Outgoing`] serialises the arguments once when the
 //! same event is sent with different ids.
 //!
+//! That is the default. A [`Parser`] chooses another form, for both sides alike: MessagePack, or one of your own, a [`CustomParser`].
+//!
 //! Source: Socket.IO protocol, revision 5, "Packet encoding"; what it leaves open follows the reference's `socket.io-parser`.
 
 mod ack;
 mod args;
 mod attachments;
 mod binary;
+mod custom;
 mod decode;
 mod encode;
+mod javascript;
 mod json_reader;
 mod json_writer;
+#[cfg(feature = "msgpack")]
+mod msgpack;
+#[cfg(not(feature = "msgpack"))]
+#[path = "no_msgpack.rs"]
+mod msgpack;
 mod outgoing;
 mod packet;
+mod parser;
 mod raw_json;
 mod reason;
 mod value;
+mod values;
 
 #[cfg(test)]
 mod tests;
@@ -41,14 +52,17 @@ mod tests;
 pub use ack::{AckError, PendingAcks};
 pub use args::{Args, ArgsError, RawArgs};
 pub use binary::Binary;
+pub use custom::{CustomParser, PacketDecoder, PacketKind, PacketValue};
 pub use decode::{DecodeError, Decoder, DecoderLimits};
 pub use encode::{
     EncodeError, Encoded, MAX_ATTACHMENTS, encode_ack, encode_connect, encode_connect_error,
     encode_disconnect, encode_error_eio3, encode_event, encode_packet,
 };
+pub use javascript::{ArrayBuffer, Date, InvalidDate, Undefined};
 pub use json_reader::MAX_DEPTH;
 pub use outgoing::Outgoing;
 pub use packet::{AckId, Event, Packet, is_reserved_event};
+pub use parser::Parser;
 pub use raw_json::RawJson;
 pub use reason::{DisconnectReason, UnknownReason};
 pub use value::{Number, Object, Value};

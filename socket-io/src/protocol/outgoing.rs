@@ -16,22 +16,35 @@ use super::attachments::{Attachments, frame_data};
 use super::encode::{CAPACITY, Draft, Encoded, FrameList, check_name};
 use super::json_reader::JsonReader;
 use super::json_writer::{Behind, write_args, write_string};
-use super::{AckId, EncodeError, Event, RawArgs};
+use super::parser::Kind;
+use super::{AckId, EncodeError, Event, Number, Parser, RawArgs, custom, msgpack};
 
 /// An event whose name and arguments are written already, for packets that differ in namespace or id only. Clones share the text.
 #[derive(Clone, Debug)]
 pub struct Outgoing {
     name: Text,
     numeric: bool,
-    /// The array of the packet.
-    json: Bytes,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    Json(Json),
+    MessagePack(msgpack::Body),
+    Custom(custom::Body),
+}
+
+/// The array of a packet.
+#[derive(Clone, Debug)]
+struct Json {
+    text: Bytes,
     /// Where the first argument starts.
     start: usize,
     attachments: Option<Arc<[Frame]>>,
 }
 
 impl Outgoing {
-    /// Writes an event; the data becomes arguments as in [`encode_event`](super::encode_event).
+    /// Writes an event as JSON; the data becomes arguments as in [`encode_event`](super::encode_event).
     ///
     /// # Errors
     ///
@@ -41,7 +54,21 @@ impl Outgoing {
         data: &T,
         max_attachments: usize,
     ) -> Result<Self, EncodeError> {
-        Self::write(name.into(), false, data, max_attachments)
+        Self::new_with(&Parser::json(), name, data, max_attachments)
+    }
+
+    /// Writes an event for a parser.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`encode_event`](super::encode_event).
+    pub fn new_with<T: Serialize + ?Sized>(
+        parser: &Parser,
+        name: &str,
+        data: &T,
+        max_attachments: usize,
+    ) -> Result<Self, EncodeError> {
+        Self::write(parser, name.into(), false, data, max_attachments)
     }
 
     /// Takes over an event that was received; a name that was a number stays one.
@@ -50,7 +77,21 @@ impl Outgoing {
     ///
     /// Those of [`encode_event`](super::encode_event); [`EncodeError::Data`] when the arguments are malformed, which had not been checked before.
     pub fn from_event(event: &Event, max_attachments: usize) -> Result<Self, EncodeError> {
+        Self::from_event_with(&Parser::json(), event, max_attachments)
+    }
+
+    /// Takes over an event that was received, for a parser.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_event`](Self::from_event).
+    pub fn from_event_with(
+        parser: &Parser,
+        event: &Event,
+        max_attachments: usize,
+    ) -> Result<Self, EncodeError> {
         Self::write(
+            parser,
             event.name.clone(),
             event.numeric,
             &event.args,
@@ -59,58 +100,105 @@ impl Outgoing {
     }
 
     fn write<T: Serialize + ?Sized>(
+        parser: &Parser,
         name: Text,
         numeric: bool,
         data: &T,
         max_attachments: usize,
     ) -> Result<Self, EncodeError> {
         check_name(&name)?;
-        let mut attachments = Attachments::new(max_attachments);
-        let mut json = Vec::with_capacity(CAPACITY);
-        json.push(b'[');
-        if numeric && is_number(&name) {
-            json.extend_from_slice(name.as_bytes());
-        } else {
-            write_string(&mut json, &name);
-        }
-        let named = json.len();
-        write_args(&mut json, &mut attachments, data, Behind::Name)?;
-        let start = json.len().min(named + 1);
-        json.push(b']');
-        let attachments = attachments.finish()?;
+        let numeric = numeric && is_number(&name);
+        let number = || numeric.then(|| Number::from_digits(&name));
+        let form = match &parser.0 {
+            Kind::Json => Form::Json(Json::new(&name, numeric, data, max_attachments)?),
+            Kind::MessagePack(format) => {
+                Form::MessagePack(msgpack::Body::new(*format, &name, number(), data)?)
+            }
+            Kind::Custom(parser) => {
+                Form::Custom(custom::Body::new(parser.clone(), &name, number(), data)?)
+            }
+        };
         Ok(Self {
             name,
             numeric,
-            json: json.into(),
-            start,
-            attachments: (!attachments.is_empty()).then(|| attachments.into()),
+            form,
         })
     }
 
     /// The frames for recipients in a namespace, with the id of the acknowledgement they shall send.
     pub fn encode(&self, namespace: &str, ack: Option<AckId>) -> Encoded {
-        self.encode_with(namespace, ack, b"")
+        match &self.form {
+            Form::Json(json) => json.encode(namespace, ack, b""),
+            Form::MessagePack(body) => body.encode(namespace, ack, None),
+            Form::Custom(body) => body.encode(namespace, ack, None),
+        }
     }
 
     /// The frames with one more string argument at the end, which is how connection state recovery numbers events.
     pub fn encode_with_offset(&self, namespace: &str, offset: &str) -> Encoded {
-        let mut argument = b",".to_vec();
-        write_string(&mut argument, offset);
-        self.encode_with(namespace, None, &argument)
+        match &self.form {
+            Form::Json(json) => {
+                let mut argument = b",".to_vec();
+                write_string(&mut argument, offset);
+                json.encode(namespace, None, &argument)
+            }
+            Form::MessagePack(body) => body.encode(namespace, None, Some(offset)),
+            Form::Custom(body) => body.encode(namespace, None, Some(offset)),
+        }
     }
 
-    fn encode_with(&self, namespace: &str, ack: Option<AckId>, last: &[u8]) -> Encoded {
-        let mut draft = Draft::new(b'2', namespace, ack, self.json.len() + last.len());
+    /// The event as its recipients will see it.
+    pub fn event(&self) -> Event {
+        Event {
+            name: self.name.clone(),
+            numeric: self.numeric,
+            args: match &self.form {
+                Form::Json(json) => json.args(),
+                Form::MessagePack(body) => body.args(),
+                Form::Custom(body) => body.args(),
+            },
+        }
+    }
+}
+
+impl Json {
+    fn new<T: Serialize + ?Sized>(
+        name: &str,
+        numeric: bool,
+        data: &T,
+        max_attachments: usize,
+    ) -> Result<Self, EncodeError> {
+        let mut attachments = Attachments::new(max_attachments);
+        let mut text = Vec::with_capacity(CAPACITY);
+        text.push(b'[');
+        if numeric {
+            text.extend_from_slice(name.as_bytes());
+        } else {
+            write_string(&mut text, name);
+        }
+        let named = text.len();
+        write_args(&mut text, &mut attachments, data, Behind::Name)?;
+        let start = text.len().min(named + 1);
+        text.push(b']');
+        let attachments = attachments.finish()?;
+        Ok(Self {
+            text: text.into(),
+            start,
+            attachments: (!attachments.is_empty()).then(|| attachments.into()),
+        })
+    }
+
+    fn encode(&self, namespace: &str, ack: Option<AckId>, last: &[u8]) -> Encoded {
+        let mut draft = Draft::new(b'2', namespace, ack, self.text.len() + last.len());
         let output = draft.builder.buffer();
-        output.extend_from_slice(&self.json[..self.json.len() - 1]);
+        output.extend_from_slice(&self.text[..self.text.len() - 1]);
         output.extend_from_slice(last);
         output.push(b']');
         draft.finish(FrameList(self.attachments.clone()))
     }
 
-    /// The event as its recipients will see it.
-    pub fn event(&self) -> Event {
-        let text = Text::try_from(self.json.clone()).unwrap_or_default();
+    fn args(&self) -> RawArgs {
+        let text = Text::try_from(self.text.clone()).unwrap_or_default();
         let mut args = if text.is_empty() {
             RawArgs::empty()
         } else {
@@ -119,11 +207,7 @@ impl Outgoing {
         let attachments = self.attachments.iter().flat_map(|frames| frames.iter());
         args.attach(attachments.map(frame_data).collect());
         args.mark_checked();
-        Event {
-            name: self.name.clone(),
-            numeric: self.numeric,
-            args,
-        }
+        args
     }
 }
 

@@ -11,7 +11,6 @@ use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, Target};
-use crate::protocol::encode_event;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -82,8 +81,11 @@ impl Broadcast {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Delivery, EmitError> {
-        let max = self.namespace.config().max_attachments;
-        let packet = encode_event(self.namespace.name(), event, None, data, max)?;
+        let config = self.namespace.config();
+        let max = config.max_attachments;
+        let packet = config
+            .parser
+            .encode_event(self.namespace.name(), event, None, data, max)?;
         Ok(self
             .namespace
             .adapter()
@@ -108,7 +110,7 @@ impl Broadcast {
     ) -> BroadcastAcks<R> {
         let id = self.namespace.next_ack_id();
         let config = self.namespace.config();
-        let packet = match encode_event(
+        let packet = match config.parser.encode_event(
             self.namespace.name(),
             event,
             Some(id),

@@ -14,7 +14,7 @@ use super::bundle::Bundles;
 use super::error::HandlerError;
 use super::types::TypeMap;
 use crate::adapter::{Adapter, MemoryAdapter};
-use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS};
+use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Parser};
 
 type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
 type OnError = dyn Fn(&HandlerError) + Send + Sync;
@@ -31,6 +31,7 @@ pub(crate) struct Config {
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
     pub(crate) decoder: DecoderLimits,
+    pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
     pub(crate) on_error: Option<Arc<OnError>>,
@@ -59,6 +60,7 @@ impl Default for SocketIoBuilder {
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
                 decoder: DecoderLimits::default(),
+                parser: Parser::json(),
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
                 on_error: None,
@@ -197,6 +199,22 @@ impl SocketIoBuilder {
         self
     }
 
+    /// How packets are written: the clients have to use the same parser. Default JSON, which every client speaks.
+    ///
+    /// With another parser, the options on attachments below have no meaning: binary data lies in the packet, and [`max_payload`](Self::max_payload) limits all of it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "msgpack")]
+    /// # fn example() -> socket_io::SocketIo {
+    /// use socket_io::{Parser, SocketIo};
+    /// SocketIo::builder().parser(Parser::message_pack()).build()
+    /// # }
+    /// ```
+    pub fn parser(mut self, parser: Parser) -> Self {
+        self.config.parser = parser;
+        self
+    }
+
     /// How many binary attachments a packet may have, both ways. Default 10, which is all that JavaScript clients accept.
     pub fn max_attachments(mut self, attachments: usize) -> Self {
         self.config.max_attachments = attachments;
@@ -260,6 +278,7 @@ impl fmt::Debug for Config {
             .field("max_acks", &self.max_acks)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)
+            .field("parser", &self.parser)
             .finish_non_exhaustive()
     }
 }

@@ -21,7 +21,7 @@ use super::refusal::Refusal;
 use super::socket::Socket;
 use crate::protocol::{
     AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
-    encode_connect, encode_connect_error, encode_error_eio3,
+    encode_error_eio3,
 };
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
@@ -167,7 +167,7 @@ enum Step {
 impl Driver {
     pub(crate) fn new(io: SocketIo, engine: engine_io::Socket) -> Self {
         let timer = Box::pin(tokio::time::sleep(io.config().connect_timeout));
-        let decoder = Decoder::new(io.config().decoder);
+        let decoder = io.config().parser.decoder(io.config().decoder);
         let connection = Connection::new(io, engine.sender());
         Self {
             engine,
@@ -412,7 +412,8 @@ impl Driver {
         }
         // Old clients know their ids.
         let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
-        let packet = encode_connect(socket.namespace().name(), joined.as_ref());
+        let parser = &self.connection.io.config().parser;
+        let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
         let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
         if !sent {
             // The connection is closing, or a middleware has disconnected the socket.
@@ -437,7 +438,9 @@ impl Driver {
     }
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
-        self.send_refusal(namespace, refusal, encode_connect_error(namespace, refusal));
+        let parser = &self.connection.io.config().parser;
+        let packet = parser.encode_connect_error(namespace, refusal);
+        self.send_refusal(namespace, refusal, packet);
     }
 
     fn send_refusal(

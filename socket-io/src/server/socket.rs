@@ -20,8 +20,7 @@ use super::types::TypeMap;
 use super::{SocketIo, handler};
 use crate::adapter::{Delivery, IntoRooms, Room, SocketId};
 use crate::protocol::{
-    AckId, ArgsError, DisconnectReason, Encoded, PendingAcks, RawArgs, RawJson, encode_ack,
-    encode_disconnect, encode_event,
+    AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
 
 /// Joined in the middle of its life: before, its middlewares run; afterwards it has left.
@@ -144,7 +143,7 @@ impl Socket {
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
     /// client reads too slowly; nothing was queued then.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
-        self.send(&encode_event(
+        self.send(&self.parser().encode_event(
             self.0.namespace.name(),
             event,
             None,
@@ -163,7 +162,7 @@ impl Socket {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<bool, EmitError> {
-        let packet = encode_event(
+        let packet = self.parser().encode_event(
             self.0.namespace.name(),
             event,
             None,
@@ -196,7 +195,7 @@ impl Socket {
         let (completion, answer) = Completion::single();
         let id = self.0.namespace.next_ack_id();
         let queued = self.expect_ack(id, completion).and_then(|()| {
-            let packet = encode_event(
+            let packet = self.parser().encode_event(
                 self.0.namespace.name(),
                 event,
                 Some(id),
@@ -242,7 +241,7 @@ impl Socket {
         question: &Question,
         data: &(impl Serialize + ?Sized),
     ) -> Result<(), EmitError> {
-        let packet = encode_ack(
+        let packet = self.parser().encode_ack(
             self.0.namespace.name(),
             question.id,
             data,
@@ -252,6 +251,10 @@ impl Socket {
             self.0.connection.sender.send_frames(packet.frames())?;
         }
         Ok(())
+    }
+
+    fn parser(&self) -> &Parser {
+        &self.0.namespace.config().parser
     }
 
     fn max_attachments(&self) -> usize {
@@ -351,7 +354,7 @@ impl Socket {
     /// Tells the client that it has left. If even this cannot be queued, only the end of the connection tells it.
     pub(crate) fn say_goodbye(&self) {
         let sender = &self.0.connection.sender;
-        let packet = encode_disconnect(self.0.namespace.name());
+        let packet = self.parser().encode_disconnect(self.0.namespace.name());
         if let Err(SendError::Full { .. }) = sender.send_frames(packet.frames()) {
             sender.abort();
         }

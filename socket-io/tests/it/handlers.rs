@@ -379,7 +379,8 @@ async fn the_catch_all_sees_each_event_before_the_handlers_of_its_name() {
         .on("known", async |State(log): State<Log>| log.say("known"))
         .on_any(
             async |EventName(name): EventName, args: RawArgs, State(log): State<Log>| {
-                log.say(format!("any {name} {}", args.json()));
+                let json = args.json().unwrap_or_default();
+                log.say(format!("any {name} {json}"));
             },
         )
         .on("known", async |State(log): State<Log>| {

@@ -7,8 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use socket_io::{
-    AckError, Args, Auth, Binary, Data, DisconnectReason, Handshake, Namespace, RawArgs, Refusal,
-    Socket, SocketIo, State, Value,
+    AckError, Args, Auth, Binary, Data, DisconnectReason, Handshake, Namespace, Parser, RawArgs,
+    Refusal, Socket, SocketIo, State, Value,
 };
 
 /// With what reason each socket left, by namespace and id.
@@ -20,7 +20,12 @@ struct Reasons(Mutex<HashMap<(String, String), &'static str>>);
 struct Sequence(Mutex<(u64, bool)>);
 
 pub(crate) fn server() -> SocketIo {
+    let parser = match std::env::var("PARSER").as_deref() {
+        Ok("msgpack") => Parser::message_pack(),
+        _ => Parser::json(),
+    };
     let io = SocketIo::builder()
+        .parser(parser)
         .ping_interval(Duration::from_millis(1000))
         .ping_timeout(Duration::from_millis(4000))
         .connect_timeout(Duration::from_millis(2000))

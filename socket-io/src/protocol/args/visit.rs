@@ -17,7 +17,7 @@ use serde::forward_to_deserialize_any;
 
 /// Which arguments a type is read from.
 #[derive(Clone, Copy)]
-pub(super) enum Wanted {
+pub(in crate::protocol) enum Wanted {
     /// All, as one sequence.
     All,
     /// The first, or null.
@@ -25,7 +25,7 @@ pub(super) enum Wanted {
 }
 
 /// Walks the array of a packet: steps over the name, reads what is wanted, ignores the rest.
-pub(super) struct ArgsVisitor<T> {
+pub(in crate::protocol) struct ArgsVisitor<T> {
     /// Whether the name of an event comes first.
     named: bool,
     wanted: Wanted,
@@ -33,7 +33,7 @@ pub(super) struct ArgsVisitor<T> {
 }
 
 impl<T> ArgsVisitor<T> {
-    pub(super) fn new(named: bool, wanted: Wanted) -> Self {
+    pub(in crate::protocol) fn new(named: bool, wanted: Wanted) -> Self {
         Self {
             named,
             wanted,

@@ -228,7 +228,7 @@ impl<'de> VariantAccess<'de> for &mut JsonReader<'de> {
 }
 
 /// The key of an object, which maps with other keys than strings read as what its text says.
-struct Key<'de>(Cow<'de, str>);
+pub(in crate::protocol) struct Key<'de>(pub(in crate::protocol) Cow<'de, str>);
 
 macro_rules! parsed_key {
     ($($method:ident => $visit:ident,)*) => {$(

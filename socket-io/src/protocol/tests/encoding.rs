@@ -25,7 +25,7 @@ fn check<T: Serialize + ?Sized>(data: &T, json: &str) {
     assert_eq!(event.attachments(), ack.attachments());
     let outgoing = Outgoing::new("e", data, 10).unwrap();
     assert_eq!(outgoing.encode("/", None), event);
-    assert_eq!(outgoing.event().args.json(), json);
+    assert_eq!(outgoing.event().args.json(), Some(json));
     assert_eq!(
         transfer(&event),
         Packet::Event {

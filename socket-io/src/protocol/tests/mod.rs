@@ -5,9 +5,10 @@ use engine_io::Message;
 
 use super::*;
 
+mod custom;
 mod encoding;
 mod leniency;
-mod random;
+pub(super) mod random;
 mod reading;
 mod refusals;
 mod wire;

@@ -3,10 +3,10 @@
 use super::*;
 
 /// A linear congruential generator; good enough to choose shapes.
-struct Random(u64);
+pub(in crate::protocol) struct Random(pub(in crate::protocol) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(in crate::protocol) fn below(&mut self, limit: usize) -> usize {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -14,7 +14,7 @@ impl Random {
         (self.0 >> 33) as usize % limit
     }
 
-    fn string(&mut self) -> String {
+    pub(in crate::protocol) fn string(&mut self) -> String {
         const PARTS: [&str; 12] = [
             "a",
             "\"",
@@ -34,7 +34,7 @@ impl Random {
             .collect()
     }
 
-    fn value(&mut self, depth: usize) -> Value {
+    pub(in crate::protocol) fn value(&mut self, depth: usize) -> Value {
         match self.below(if depth == 0 { 7 } else { 9 }) {
             0 => Value::Null,
             1 => Value::Bool(self.below(2) == 0),

@@ -4,8 +4,8 @@ use super::*;
 
 #[track_caller]
 fn check(text: &str, error: DecodeError, words: &str) {
-    assert_eq!(decode(text, &[]), Err(error), "{text}");
     assert_eq!(error.to_string(), words);
+    assert_eq!(decode(text, &[]), Err(error), "{text}");
 }
 
 #[test]

@@ -19,7 +19,7 @@ enum Repr {
 
 impl Number {
     /// Reads what JSON calls a number; what is none becomes NaN.
-    pub(super) fn from_digits(digits: &str) -> Self {
+    pub(in crate::protocol) fn from_digits(digits: &str) -> Self {
         if let Ok(number) = digits.parse::<u64>() {
             return number.into();
         }
