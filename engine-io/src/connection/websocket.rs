@@ -196,9 +196,8 @@ impl WebSocket {
                 }
             }
         }
-        if self.egress.capacity() > 2 * WRITE_SLICES {
-            self.egress = VecDeque::new();
-        }
+        // An idle connection holds no queue.
+        self.egress = VecDeque::new();
         if self.unflushed {
             match Pin::new(&mut self.stream).poll_flush(cx)? {
                 Poll::Ready(()) => self.unflushed = false,
