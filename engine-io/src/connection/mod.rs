@@ -1,6 +1,6 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
-mod boundary;
+pub(crate) mod boundary;
 mod stream;
 mod websocket;
 
@@ -13,6 +13,7 @@ use parking_lot::{Mutex, MutexGuard};
 pub(crate) use stream::Stream;
 pub(crate) use websocket::{End, WebSocket};
 
+use crate::deflate::Agreement;
 use crate::frame::Frame;
 use crate::packet::{DecodeError, Message, Packet};
 use crate::request::Request;
@@ -24,6 +25,8 @@ use crate::transport::Transport;
 pub(crate) struct Shared {
     pub(crate) sid: Sid,
     pub(crate) request: Request,
+    /// Whether frames are to be compressed.
+    pub(crate) agreement: Agreement,
     state: Mutex<State>,
 }
 
@@ -107,6 +110,7 @@ impl Shared {
         Self {
             sid,
             request,
+            agreement: Agreement::default(),
             state: Mutex::new(state),
         }
     }
@@ -137,6 +141,16 @@ impl Shared {
         &self,
         frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
+        let Some(agreed) = self.agreement.get() else {
+            return self.queue(frames);
+        };
+        let frames = frames.map(|frame| frame.for_peer(agreed));
+        // Compresses what is not compressed yet, before the lock is taken.
+        frames.clone().for_each(drop);
+        self.queue(frames)
+    }
+
+    fn queue<'a>(&self, frames: impl Iterator<Item = &'a Frame> + Clone) -> Result<(), SendError> {
         let mut state = self.lock();
         state.session.send(frames)?;
         let waker = match state.session.transport() {

@@ -11,6 +11,7 @@ use http::request::Parts;
 
 use super::headers::{Cookie, Cors};
 use super::refusal::Refusal;
+use crate::deflate::DeflateConfig;
 use crate::packet::Message;
 use crate::session::SessionConfig;
 use crate::transport::Transport;
@@ -39,6 +40,7 @@ pub struct ServerConfig {
     pub(crate) on_refusal: Option<Arc<OnRefusal>>,
     pub(crate) cookie: Option<Cookie>,
     pub(crate) cors: Option<Cors>,
+    pub(crate) deflate: Option<DeflateConfig>,
 }
 
 impl Default for ServerConfig {
@@ -59,6 +61,7 @@ impl Default for ServerConfig {
             on_refusal: None,
             cookie: None,
             cors: None,
+            deflate: None,
         }
     }
 }
@@ -228,6 +231,7 @@ impl fmt::Debug for ServerConfig {
             .field("accept_backlog", &self.accept_backlog)
             .field("cookie", &self.cookie)
             .field("cors", &self.cors)
+            .field("deflate", &self.deflate)
             .finish_non_exhaustive()
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::frame::Frame;
 
 /// An emptied queue keeps room for this many frames; a longer one gives its memory back.
@@ -11,7 +13,8 @@ const KEPT_CAPACITY: usize = 8;
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Frame>,
+    /// The bytes alone: what else a frame has serves those who send it.
+    frames: VecDeque<Bytes>,
     /// Bytes of `frames`.
     queued: usize,
     /// Bytes handed to a streaming transport that it has not reported as written.
@@ -43,17 +46,18 @@ impl Outbox {
             });
         }
         self.queued += size;
-        self.frames.extend(frames.cloned());
+        self.frames
+            .extend(frames.map(|frame| frame.websocket().clone()));
         Ok(())
     }
 
     /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
     pub(crate) fn push_control(&mut self, frame: Frame) {
-        if self.frames.back() == Some(&frame) {
+        if self.frames.back() == Some(frame.websocket()) {
             return;
         }
         self.queued += frame.len();
-        self.frames.push_back(frame);
+        self.frames.push_back(frame.into_bytes());
     }
 
     /// The next frame, for a transport that reports later what it has written.
@@ -64,7 +68,7 @@ impl Outbox {
         if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
             self.frames = VecDeque::new();
         }
-        Some(frame)
+        Some(Frame::from_bytes(frame))
     }
 
     /// The streaming transport has written so many bytes of frames that it had popped.
@@ -75,16 +79,17 @@ impl Outbox {
     /// Everything queued up to `limit` payload bytes (but at least one frame), for a transport that sends it as one body.
     pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<Frame> {
         let mut size = 0;
-        let mut count = 0;
-        for frame in &self.frames {
-            size += crate::payload::payload_len(frame) + usize::from(count > 0);
-            if count > 0 && size > limit {
+        let mut batch = Vec::new();
+        while let Some(bytes) = self.frames.pop_front() {
+            let frame = Frame::from_bytes(bytes);
+            size += crate::payload::payload_len(&frame) + usize::from(!batch.is_empty());
+            if !batch.is_empty() && size > limit {
+                self.frames.push_front(frame.into_bytes());
                 break;
             }
-            count += 1;
+            self.queued -= frame.len();
+            batch.push(frame);
         }
-        let batch: Vec<_> = self.frames.drain(..count).collect();
-        self.queued -= batch.iter().map(Frame::len).sum::<usize>();
         if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
             self.frames = VecDeque::new();
         }
