@@ -34,13 +34,17 @@ fn an_idle_connection_stays_within_its_budget_of_heap() {
     clients.extend((0..CONNECTIONS).map(|_| connect(address)));
     wait_until(|| io.of("/").len() == CONNECTIONS);
     let idle = (at_rest() - base) / CONNECTIONS;
-    report(&format!("heap per idle connection: {idle} bytes (budget {BUDGET})"));
+    report(&format!(
+        "heap per idle connection: {idle} bytes (budget {BUDGET})"
+    ));
 
     for client in &mut clients {
         round_trip(client, BIG);
     }
     let after_big = at_rest().saturating_sub(base) / CONNECTIONS;
-    report(&format!("the same after {BIG} bytes both ways on each: {after_big} bytes"));
+    report(&format!(
+        "the same after {BIG} bytes both ways on each: {after_big} bytes"
+    ));
 
     drop(clients);
     wait_until(|| io.connections() == 0);

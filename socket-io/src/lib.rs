@@ -11,6 +11,8 @@ pub use protocol::{Args, Binary, DisconnectReason, RawArgs, Value};
 
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+#[cfg(feature = "deflate")]
+pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{ConnectionInfo, Cookie, Cors, Transport};
 #[cfg(feature = "server")]

@@ -8,11 +8,16 @@ import * as msgpack from 'socket.io-msgpack-parser';
 
 const { MODE = 'contract', PORT, PARSER, CSR } = process.env;
 
+/** As the Rust server does it; otherwise the threshold would count for nothing. */
+const perMessageDeflate = { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true };
+
 const modes = {
   contract,
   'eio-protocol': engineProtocol,
   'sio-protocol': socketProtocol,
   'eio-client': engineClient,
+  'deflate-engine': deflateEngine,
+  'deflate-sockets': deflateSockets,
 };
 
 if (!modes[MODE]) {
@@ -85,6 +90,24 @@ function engineClient(server) {
         socket.send(data);
       }
     });
+  });
+}
+
+function deflateEngine(server) {
+  const engine = new EngineServer({ maxHttpBufferSize: 1e5, perMessageDeflate });
+  engine.attach(server, { path: '/engine.io' });
+  engine.on('connection', (socket) => {
+    socket.on('message', (data) => socket.send(data, { compress: !String(data).startsWith('plain:') }));
+  });
+}
+
+function deflateSockets(server) {
+  const io = new Server(server, { perMessageDeflate });
+  io.on('connection', (socket) => {
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('everybody', (value) => io.emit('news', value));
+    socket.on('everybody-plain', (value) => io.compress(false).emit('news', value));
+    socket.on('me-plain', (value) => socket.compress(false).emit('news', value));
   });
 }
 

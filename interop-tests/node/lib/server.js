@@ -4,7 +4,7 @@
 
 import { spawn } from 'node:child_process';
 import { connect, createServer } from 'node:net';
-import { resolve as resolvePath } from 'node:path';
+import { dirname, join, resolve as resolvePath } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pause, within } from './deadline.js';
 
@@ -31,9 +31,12 @@ export function takeServerErrors() {
   return text;
 }
 
-/** Starts a server in `mode` on a free port of the loopback interface. */
-export async function startServer({ mode = 'contract', env = {}, port } = {}) {
-  const server = new ServerProcess(mode, env);
+/**
+ * Starts a server in `mode` on a free port of the loopback interface. A `program` is another one of ours, which lies beside the one that
+ * INTEROP_SERVER names.
+ */
+export async function startServer({ mode = 'contract', env = {}, port, program } = {}) {
+  const server = new ServerProcess(mode, env, program);
   if (port !== undefined) {
     await server.start(port);
     return server;
@@ -50,7 +53,8 @@ export async function startServer({ mode = 'contract', env = {}, port } = {}) {
 }
 
 class ServerProcess {
-  constructor(mode, env) {
+  constructor(mode, env, program) {
+    this.program = program;
     this.mode = mode;
     this.env = env;
     this.stderr = '';
@@ -63,7 +67,7 @@ class ServerProcess {
   }
 
   async start(port) {
-    const [program, ...args] = command();
+    const [program, ...args] = command(this.program);
     this.port = port;
     const child = spawn(program, args, {
       env: { ...process.env, ...this.env, MODE: this.mode, PORT: String(port) },
@@ -115,11 +119,12 @@ class ServerProcess {
   }
 }
 
-function command() {
+function command(sibling) {
   const program = process.env.INTEROP_SERVER;
   if (!program) throw new Error('INTEROP_SERVER is not set: the path of a server program, or "reference"');
   // npm runs its scripts in the folder of the package; a relative path is meant from where npm was called.
-  if (!isReference) return [resolvePath(process.env.INIT_CWD ?? process.cwd(), program)];
+  const path = resolvePath(process.env.INIT_CWD ?? process.cwd(), program);
+  if (!isReference) return [sibling ? join(dirname(path), sibling) : path];
   return [process.execPath, fileURLToPath(new URL('reference-server.js', import.meta.url))];
 }
 

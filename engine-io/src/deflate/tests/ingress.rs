@@ -20,90 +20,87 @@ fn check(frames: &[Vec<u8>], expected: Result<&[Message], u16>) {
     }
 }
 
+const WHOLE: u8 = FIN | RSV1 | TEXT;
+const FIRST: u8 = RSV1 | TEXT;
+const LAST: u8 = FIN | CONTINUATION;
+const REPETITIVE: &str = "4compressed compressed compressed";
+
 #[test]
 fn compressed_and_plain_messages_arrive_in_order() {
-    let text = compressed(b"4compressed compressed compressed", 6);
-    let message = Message::from("4compressed compressed compressed");
-    let (start, end) = text.split_at(5);
-    let (whole, first) = (FIN | RSV1 | TEXT, RSV1 | TEXT);
-    let ping = frame(FIN | PING, b"hello");
+    let deflated = frame(WHOLE, &compressed(REPETITIVE.as_bytes(), 6));
     let plain = frame(FIN | TEXT, b"4plain");
-    check(&[frame(whole, &text)], Ok(&[message.clone()]));
-    check(
-        &[
-            plain.clone(),
-            frame(whole, &text),
-            plain.clone(),
-            ping.clone(),
-            frame(whole, &text),
-            plain.clone(),
-        ],
-        Ok(&[
-            "4plain".into(),
-            message.clone(),
-            "4plain".into(),
-            message.clone(),
-            "4plain".into(),
-        ]),
-    );
-    // Fragments, with control frames between them; some are empty.
-    check(
-        &[
-            frame(first, start),
-            frame(FIN | CONTINUATION, end),
-            plain.clone(),
-        ],
-        Ok(&[message.clone(), "4plain".into()]),
-    );
-    let empty = frame(CONTINUATION, b"");
-    check(
-        &[
-            ping.clone(),
-            frame(first, b""),
-            ping.clone(),
-            empty.clone(),
-            frame(CONTINUATION, start),
-            ping.clone(),
-            ping,
-            frame(CONTINUATION, end),
-            frame(FIN, b""),
-        ],
-        Ok(&[message.clone()]),
-    );
-    // Plain fragments as before.
-    check(
-        &[
-            frame(TEXT, b"4in "),
-            frame(FIN, b"parts"),
-            frame(whole, &text),
-        ],
-        Ok(&["4in parts".into(), message]),
-    );
-    // A character in two fragments; binary data; nothing at all.
-    let text = compressed("4é".as_bytes(), 1);
-    let (start, end) = text.split_at(text.len() / 2);
-    check(&[frame(first, start), frame(FIN, end)], Ok(&["4é".into()]));
+    let ping = frame(FIN | PING, b"hello");
+    let in_parts = [frame(TEXT, b"4in "), frame(LAST, b"parts")].concat();
+    let frames = [
+        deflated.clone(),
+        deflated.clone(),
+        plain.clone(),
+        ping,
+        deflated.clone(),
+        in_parts,
+        deflated,
+        plain,
+    ];
+    let messages = [
+        REPETITIVE,
+        REPETITIVE,
+        "4plain",
+        REPETITIVE,
+        "4in parts",
+        REPETITIVE,
+        "4plain",
+    ];
+    check(&frames, Ok(&messages.map(Message::from)));
+}
+
+#[test]
+fn fragments_become_one_message_with_control_frames_between_them() {
+    let data = compressed(REPETITIVE.as_bytes(), 6);
+    let (start, end) = data.split_at(5);
+    let ping = frame(FIN | PING, b"hello");
+    let frames = [
+        // Empty fragments, too.
+        frame(FIRST, b""),
+        ping.clone(),
+        frame(CONTINUATION, b""),
+        frame(CONTINUATION, start),
+        ping.clone(),
+        ping,
+        frame(CONTINUATION, end),
+        frame(LAST, b""),
+        frame(FIRST, start),
+        frame(LAST, end),
+        frame(FIN | TEXT, b"4plain"),
+    ];
+    let messages = [REPETITIVE, REPETITIVE, "4plain"];
+    check(&frames, Ok(&messages.map(Message::from)));
+    // A character in two fragments.
+    let data = compressed("4é".as_bytes(), 0);
+    let (start, end) = data.split_at(data.len() - 2);
+    check(&[frame(FIRST, start), frame(LAST, end)], Ok(&["4é".into()]));
+}
+
+#[test]
+fn binary_and_empty_messages_arrive_as_such() {
     let data = vec![0xff; 900];
-    check(
-        &[frame(FIN | RSV1 | BINARY, &compressed(&data, 9))],
-        Ok(&[data.into()]),
-    );
+    let deflated = compressed(&data, 9);
+    let whole = FIN | RSV1 | BINARY;
     check(
         &[
-            frame(FIN | RSV1 | BINARY, b""),
-            frame(FIN | RSV1 | BINARY, &[0]),
+            frame(whole, &deflated),
+            frame(whole, b""),
+            frame(whole, &[0]),
         ],
-        Ok(&[Vec::new().into(), Vec::new().into()]),
+        Ok(&[data, Vec::new(), Vec::new()].map(Message::from)),
     );
 }
 
 #[test]
 fn broken_rules_are_named_by_close_codes() {
     let text = compressed(b"4some text", 6);
-    let whole = FIN | RSV1 | TEXT;
-    let start = frame(RSV1 | TEXT, &text[..3]);
+    let start = frame(FIRST, &text[..3]);
     let plain = frame(FIN | TEXT, b"4plain");
-    let mut unmasked = frame(whole, &text);
+    let mut unmasked = frame(WHOLE, &text);
     unmasked[1] &= 0x7f;
     for frames in [
         // RSV1 where it has no meaning: on control frames, on later fragments, with unknown opcodes.
@@ -114,15 +111,15 @@ fn broken_rules_are_named_by_close_codes() {
         vec![start.clone(), frame(FIN | RSV1 | CONTINUATION, &text[3..])],
         vec![start.clone(), frame(FIN | RSV1 | PING, b"")],
         // Other reserved bits.
-        vec![frame(whole | 0x20, &text)],
-        vec![frame(whole | 0x10, &text)],
+        vec![frame(WHOLE | 0x20, &text)],
+        vec![frame(WHOLE | 0x10, &text)],
         vec![start.clone(), frame(FIN | 0x20, &text[3..])],
         vec![unmasked],
         // A message within a message.
         vec![start.clone(), plain.clone()],
-        vec![start.clone(), frame(whole, &text)],
+        vec![start.clone(), frame(WHOLE, &text)],
         vec![start, frame(FIN | 3, &text)],
-        vec![frame(TEXT, b"4a"), frame(whole, &text)],
+        vec![frame(TEXT, b"4a"), frame(WHOLE, &text)],
     ] {
         check(&frames, Err(1002));
     }
@@ -133,21 +130,21 @@ fn broken_rules_are_named_by_close_codes() {
         // Not UTF-8.
         &compressed(b"4\xff", 6),
     ] {
-        check(&[plain.clone(), frame(whole, data)], Err(1007));
+        check(&[plain.clone(), frame(WHOLE, data)], Err(1007));
     }
     // Compressed: too long as announced, in one frame or in several; inflated.
     let long = vec![0; 700];
-    let header = [whole, 0xff, 0, 0, 0, 1, 0, 0, 0, 0];
+    let header = [WHOLE, 0xff, 0, 0, 0, 1, 0, 0, 0, 0];
     for frames in [
         vec![header.to_vec()],
-        vec![frame(RSV1 | TEXT, &long), frame(FIN, &long)],
-        vec![frame(whole, &compressed(&[b'4'; 1001], 6))],
-        vec![frame(whole, &compressed(&[b'4'; 1_000_000], 6))],
+        vec![frame(FIRST, &long), frame(LAST, &long)],
+        vec![frame(WHOLE, &compressed(&[b'4'; 1001], 6))],
+        vec![frame(WHOLE, &compressed(&[b'4'; 1_000_000], 6))],
     ] {
         check(&frames, Err(1009));
     }
     check(
-        &[frame(whole, &compressed(&[b'4'; 1000], 6))],
+        &[frame(WHOLE, &compressed(&[b'4'; 1000], 6))],
         Ok(&["4".repeat(1000).into()]),
     );
 }

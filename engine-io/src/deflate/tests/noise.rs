@@ -80,7 +80,7 @@ fn garbage_is_inflated_or_refused() {
     const LIMIT: usize = 10_000;
     let sound = compressed(b"sound sound sound", 6);
     let (mut inflated, mut invalid, mut too_long) = (0, 0, 0);
-    for seed in 0..30_000 {
+    for seed in 0..10_000 {
         let mut random = Random::new(seed);
         let mut data = if random.chance(50) {
             random.bytes(100)
@@ -107,7 +107,7 @@ fn garbage_is_inflated_or_refused() {
         );
     }
     assert!(
-        inflated > 1000 && invalid > 1000 && too_long > 10,
+        inflated > 500 && invalid > 500 && too_long > 10,
         "{inflated} {invalid} {too_long}"
     );
 }
@@ -115,7 +115,7 @@ fn garbage_is_inflated_or_refused() {
 #[test]
 fn garbage_frames_end_the_connection_or_do_not() {
     let mut ends = [0; 3];
-    for seed in 0..20_000 {
+    for seed in 0..8_000 {
         let mut random = Random::new(seed);
         let mut bytes = Vec::new();
         for _ in 0..=random.below(5) {
@@ -139,7 +139,7 @@ fn garbage_frames_end_the_connection_or_do_not() {
         }
         assert!(server.peak <= 300 * 1100, "seed {seed}");
     }
-    assert!(ends.iter().all(|&count| count > 100), "{ends:?}");
+    assert!(ends.iter().all(|&count| count > 50), "{ends:?}");
 }
 
 fn mutate(data: &mut Vec<u8>, random: &mut Random) {
