@@ -89,7 +89,8 @@ fn measure(form: Form) {
 
 /// Prints past the test runner, which shows the output of failed tests only.
 fn report(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut output = std::io::stdout();
+    writeln!(output, "{line}").unwrap();
 }
 
 fn start_server(form: Form) -> (SocketIo, SocketAddr) {

@@ -79,7 +79,7 @@ impl Outbox {
     /// Everything queued up to `limit` payload bytes (but at least one frame), for a transport that sends it as one body.
     pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<Frame> {
         let mut size = 0;
-        let mut batch = Vec::new();
+        let mut batch = Vec::with_capacity(self.frames.len());
         while let Some(bytes) = self.frames.pop_front() {
             let frame = Frame::from_bytes(bytes);
             size += crate::payload::payload_len(&frame) + usize::from(!batch.is_empty());
