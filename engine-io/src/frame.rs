@@ -9,21 +9,27 @@
 //! | binary message `01 02` | `82 02 01 02` |
 //! | ping | `81 01 '2'` |
 
+use std::fmt;
+
 use bytes::Bytes;
 
+use crate::deflate::Deflated;
+
 /// The longest header of an unmasked WebSocket frame: two bytes and a length of eight.
-const HEADROOM: usize = 10;
+pub(crate) const HEADROOM: usize = 10;
 /// FIN and the opcode of a text frame.
 const TEXT: u8 = 0x81;
 /// FIN and the opcode of a binary frame.
 const BINARY: u8 = 0x82;
 
 /// One encoded Engine.IO packet, header of its WebSocket frame included. Clones share the bytes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Frame {
     bytes: Bytes,
-    header: u8,
+    /// Transports are not to compress it.
     incompressible: bool,
+    /// The compressed form, once somebody has sent it.
+    pub(crate) deflated: Deflated,
 }
 
 impl Frame {
@@ -71,10 +77,12 @@ impl Frame {
         finish(buffer, BINARY)
     }
 
-    /// The same frame, which transports leave uncompressed.
+    /// The same frame, which transports leave uncompressed, be it by permessage-deflate or in the answer of a poll: data that is compressed already is not
+    /// worth the effort, and secrets beside text of a stranger's are better not compressed together.
     #[must_use]
     pub fn uncompressed(mut self) -> Self {
         self.incompressible = true;
+        self.deflated = Deflated::default();
         self
     }
 
@@ -90,7 +98,15 @@ impl Frame {
 
     /// The packet without the header: `4hi` for text, the raw data for binary.
     pub fn packet(&self) -> &[u8] {
-        &self.bytes[usize::from(self.header)..]
+        &self.bytes[self.header_len()..]
+    }
+
+    fn header_len(&self) -> usize {
+        match self.bytes[1] {
+            126 => 4,
+            127 => HEADROOM,
+            _ => 2,
+        }
     }
 
     /// Whether this is a binary message.
@@ -107,7 +123,33 @@ impl Frame {
     pub fn is_empty(&self) -> bool {
         false
     }
+
+    /// A finished frame.
+    pub(crate) fn from_bytes(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            incompressible: false,
+            deflated: Deflated::default(),
+        }
+    }
 }
+
+impl fmt::Debug for Frame {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Frame")
+            .field("bytes", &self.bytes)
+            .field("incompressible", &self.incompressible)
+            .finish()
+    }
+}
+
+impl PartialEq for Frame {
+    fn eq(&self, other: &Self) -> bool {
+        self.bytes == other.bytes && self.incompressible == other.incompressible
+    }
+}
+
+impl Eq for Frame {}
 
 /// Collects a packet behind room for the WebSocket header, so that nothing is copied at the end.
 #[derive(Debug)]
@@ -128,8 +170,8 @@ impl FrameBuilder {
     }
 }
 
-/// Puts the shortest header right before the payload and drops the unused room in front of it.
-fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
+/// Puts the shortest header right before the payload, which begins behind [`HEADROOM`], and drops the unused room in front of it.
+pub(crate) fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
     let length = buffer.len() - HEADROOM;
     let (header, code) = match length {
         0..=125 => (2, length as u8),
@@ -144,11 +186,7 @@ fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
         10 => buffer[start + 2..HEADROOM].copy_from_slice(&(length as u64).to_be_bytes()),
         _ => {}
     }
-    Frame {
-        bytes: Bytes::from(buffer).slice(start..),
-        header: header as u8,
-        incompressible: false,
-    }
+    Frame::from_bytes(Bytes::from(buffer).slice(start..))
 }
 
 #[cfg(test)]

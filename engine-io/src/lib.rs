@@ -3,7 +3,7 @@
 //!
 //! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
 //! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite, which can let
-//! clients of revision 3 in, too (`ServerConfig::allow_eio3`).
+//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `deflate` adds compressed WebSocket messages (permessage-deflate) to it.
 //!
 //! ```no_run
 //! # #[cfg(feature = "server")]
@@ -27,6 +27,12 @@
 //! # fn main() {}
 //! ```
 
+#[cfg(feature = "deflate")]
+mod deflate;
+#[cfg(not(feature = "deflate"))]
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
+#[path = "no_deflate.rs"]
+mod deflate;
 mod frame;
 mod handshake;
 mod packet;
@@ -49,6 +55,8 @@ mod server;
 #[cfg(feature = "server")]
 mod socket;
 
+#[cfg(feature = "deflate")]
+pub use deflate::DeflateConfig;
 pub use frame::{Frame, FrameBuilder};
 pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};

@@ -44,6 +44,9 @@ impl Socket {
         registry: &Arc<Registry>,
         websocket: Option<Box<WebSocket>>,
     ) -> Self {
+        shared
+            .agreement
+            .set(websocket.as_ref().and_then(|websocket| websocket.agreed));
         Self {
             shared,
             registry: Alive::new(registry),
@@ -322,6 +325,9 @@ impl Socket {
                 }
             }
             let switched = session.transport() == Transport::WebSocket;
+            if switched {
+                self.shared.agreement.set(candidate.agreed);
+            }
             if end.is_some() && !switched {
                 session.handle_candidate_closed();
             }

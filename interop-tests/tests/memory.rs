@@ -1,6 +1,6 @@
 //! Heap bytes per idle WebSocket connection that has joined one namespace, counted exactly.
 //!
-//! The clients live in the same process, so they are bare sockets, which take no heap.
+//! The clients live in the same process, so they are bare sockets, which take no heap while anything is counted.
 
 use std::alloc::System;
 use std::io::{Read, Write};
@@ -8,7 +8,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use cap::Cap;
-use socket_io::{Data, SocketIo};
+use flate2::{Compress, Compression, FlushCompress};
+use socket_io::{Data, DeflateConfig, SocketIo};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
@@ -19,14 +20,32 @@ const BIG: usize = 100_000;
 /// Rounds of waiting for the server to come to rest.
 const ROUNDS: usize = 200;
 
+/// More than a bomb may take while it is refused.
+const BOMB_BUDGET: usize = 8 << 20;
+
 #[test]
 fn an_idle_connection_stays_within_its_budget_of_heap() {
-    let (io, address) = start_server();
+    measure(Form::Plain);
+    measure(Form::Deflated);
+}
+
+/// How messages are sent and, when they are long, expected back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Plain,
+    /// After permessage-deflate was agreed on.
+    Deflated,
+}
+
+fn measure(form: Form) {
+    let (io, address) = start_server(form);
+    let event = event(form);
+    let bomb = deflate(100, &vec![b'4'; BIG * 10]);
     let mut clients: Vec<TcpStream> = Vec::with_capacity(CONNECTIONS);
-    // Threads, tables and thread-local buffers come into being with the first connections.
+    // Threads, tables, thread-local buffers and codecs come into being with the first connections.
     for _ in 0..16 {
         let mut client = connect(address);
-        round_trip(&mut client, BIG);
+        round_trip(&mut client, &event, form);
     }
     wait_until(|| io.connections() == 0);
     let base = at_rest();
@@ -35,21 +54,33 @@ fn an_idle_connection_stays_within_its_budget_of_heap() {
     wait_until(|| io.of("/").len() == CONNECTIONS);
     let idle = (at_rest() - base) / CONNECTIONS;
     report(&format!(
-        "heap per idle connection: {idle} bytes (budget {BUDGET})"
+        "{form:?}: heap per idle connection: {idle} bytes (budget {BUDGET})"
     ));
 
     for client in &mut clients {
-        round_trip(client, BIG);
+        round_trip(client, &event, form);
     }
     let after_big = at_rest().saturating_sub(base) / CONNECTIONS;
     report(&format!(
-        "the same after {BIG} bytes both ways on each: {after_big} bytes"
+        "{form:?}: the same after {BIG} bytes both ways on each: {after_big} bytes"
     ));
+
+    if form == Form::Deflated {
+        let limit = HEAP.limit();
+        HEAP.set_limit(HEAP.allocated() + BOMB_BUDGET).unwrap();
+        clients.drain(..16).for_each(|client| refuse(client, &bomb));
+        HEAP.set_limit(limit).unwrap();
+        report(&format!(
+            "{form:?}: bombs are refused within {BOMB_BUDGET} bytes"
+        ));
+    }
 
     drop(clients);
     wait_until(|| io.connections() == 0);
     let left = at_rest().saturating_sub(base) / CONNECTIONS;
-    report(&format!("the same after all have left: {left} bytes"));
+    report(&format!(
+        "{form:?}: the same after all have left: {left} bytes"
+    ));
 
     assert!(idle <= BUDGET, "{idle} > {BUDGET}");
     assert!(after_big <= BUDGET, "{after_big} > {BUDGET}");
@@ -65,11 +96,17 @@ fn report(line: &str) {
         .unwrap();
 }
 
-fn start_server() -> (SocketIo, SocketAddr) {
+fn start_server(form: Form) -> (SocketIo, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
-    let io = SocketIo::builder().build();
+    // No ping disturbs.
+    let builder = SocketIo::builder().ping_interval(Duration::from_secs(3600));
+    let io = builder.engine(|engine| match form {
+        Form::Plain => engine,
+        Form::Deflated => engine.deflate(DeflateConfig::default()),
+    });
+    let io = io.build();
     io.of("/").on("echo", async |Data(text): Data<String>| text);
     let server = io.clone();
     std::thread::spawn(move || {
@@ -90,13 +127,15 @@ fn start_server() -> (SocketIo, SocketAddr) {
 /// A WebSocket that has joined the namespace `/`.
 fn connect(address: SocketAddr) -> TcpStream {
     let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_nodelay(true).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     let request = b"GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
         Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
         User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36\r\n\
-        Origin: http://localhost\r\nAccept-Encoding: gzip, deflate, br\r\nAccept-Language: en-GB,en;q=0.9\r\n\r\n";
+        Origin: http://localhost\r\nAccept-Encoding: gzip, deflate, br\r\n\
+        Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n";
     stream.write_all(request).unwrap();
     let mut end = [0; 4];
     let mut byte = [0];
@@ -105,32 +144,69 @@ fn connect(address: SocketAddr) -> TcpStream {
         end.rotate_left(1);
         end[3] = byte[0];
     }
-    assert_eq!(skip_frame(&mut stream), b'0');
+    assert_eq!(skip_frame(&mut stream), (0x81, b'0'));
     stream
         .write_all(&[0x81, 0x82, 0, 0, 0, 0, b'4', b'0'])
         .unwrap();
-    assert_eq!(skip_frame(&mut stream), b'4');
+    assert_eq!(skip_frame(&mut stream), (0x81, b'4'));
     stream
 }
 
-/// Sends an event with so many bytes and reads the acknowledgement with as many.
-fn round_trip(stream: &mut TcpStream, size: usize) {
-    let (head, tail) = (b"420[\"echo\",\"", b"\"]");
-    let length = head.len() + size + tail.len();
-    let mut header = [0x81, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
-    header[2..10].copy_from_slice(&(length as u64).to_be_bytes());
-    stream.write_all(&header).unwrap();
-    stream.write_all(head).unwrap();
-    let text = [b'x'; 1000];
-    for _ in 0..size / text.len() {
-        stream.write_all(&text).unwrap();
+/// An event that is acknowledged with as many bytes as it has.
+fn event(form: Form) -> Vec<u8> {
+    let mut packet = b"420[\"echo\",\"".to_vec();
+    packet.resize(packet.len() + BIG, b'x');
+    packet.extend(b"\"]");
+    match form {
+        Form::Plain => packet,
+        Form::Deflated => deflate(1, &packet),
     }
-    stream.write_all(tail).unwrap();
-    assert_eq!(skip_frame(stream), b'4');
 }
 
-/// Reads a frame into nowhere, and returns its first byte.
-fn skip_frame(stream: &mut TcpStream) -> u8 {
+/// Sends an event and reads the acknowledgement.
+fn round_trip(stream: &mut TcpStream, event: &[u8], form: Form) {
+    match form {
+        Form::Plain => {
+            send(stream, 0x81, event);
+            assert_eq!(skip_frame(stream), (0x81, b'4'));
+        }
+        Form::Deflated => {
+            send(stream, 0xc1, event);
+            assert_eq!(skip_frame(stream).0, 0xc1);
+        }
+    }
+}
+
+/// Sends few bytes that would be a hundred million, and waits for the refusal.
+fn refuse(mut stream: TcpStream, bomb: &[u8]) {
+    send(&mut stream, 0xc1, bomb);
+    let [high, _] = 1009_u16.to_be_bytes();
+    assert_eq!(skip_frame(&mut stream), (0x88, high));
+}
+
+/// The same data so many times, as a client compresses it.
+fn deflate(times: usize, data: &[u8]) -> Vec<u8> {
+    let mut compressor = Compress::new(Compression::new(9), false);
+    let mut output = Vec::with_capacity(times * data.len() / 50 + 100);
+    for _ in 0..times {
+        let result = compressor.compress_vec(data, &mut output, FlushCompress::Sync);
+        result.unwrap();
+    }
+    assert_eq!(compressor.total_in(), (times * data.len()) as u64);
+    output.truncate(output.len() - 4);
+    output
+}
+
+/// Sends a frame whose mask changes nothing.
+fn send(stream: &mut TcpStream, first: u8, payload: &[u8]) {
+    let mut header = [first, 0x80 | 127, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    header[2..10].copy_from_slice(&(payload.len() as u64).to_be_bytes());
+    stream.write_all(&header).unwrap();
+    stream.write_all(payload).unwrap();
+}
+
+/// Reads a frame into nowhere, and returns its first byte and that of its payload.
+fn skip_frame(stream: &mut TcpStream) -> (u8, u8) {
     let mut header = [0; 2];
     stream.read_exact(&mut header).unwrap();
     let mut length = u64::from(header[1]);
@@ -148,7 +224,7 @@ fn skip_frame(stream: &mut TcpStream) -> u8 {
         first = first.or(Some(buffer[0]));
         length -= part as u64;
     }
-    first.unwrap_or(0)
+    (header[0], first.unwrap_or(0))
 }
 
 fn wait_until(condition: impl Fn() -> bool) {

@@ -13,6 +13,8 @@ pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value}
 
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+#[cfg(feature = "deflate")]
+pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
     ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,

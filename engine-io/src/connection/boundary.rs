@@ -24,19 +24,28 @@ pub(crate) struct Boundary {
 impl Boundary {
     /// Takes the next bytes of the connection.
     pub(crate) fn advance(&mut self, mut input: &[u8]) {
-        while let Some(&byte) = input.first() {
-            if self.rest > 0 {
-                let skipped =
-                    usize::try_from(self.rest).map_or(input.len(), |rest| rest.min(input.len()));
-                self.rest -= skipped as u64;
-                input = &input[skipped..];
-                continue;
-            }
+        while !input.is_empty() {
+            input = self.advance_frame(input);
+        }
+    }
+
+    /// Takes the next bytes of the connection, to the end of the frame if it is among them. What is left of them.
+    pub(crate) fn advance_frame<'a>(&mut self, mut input: &'a [u8]) -> &'a [u8] {
+        while self.rest == 0 {
+            let Some((&byte, behind)) = input.split_first() else {
+                return input;
+            };
             self.header[usize::from(self.header_len)] = byte;
             self.header_len += 1;
-            input = &input[1..];
+            input = behind;
             self.handle_header();
+            if self.header_len == 0 && self.rest == 0 {
+                return input;
+            }
         }
+        let skipped = usize::try_from(self.rest).map_or(input.len(), |rest| rest.min(input.len()));
+        self.rest -= skipped as u64;
+        &input[skipped..]
     }
 
     /// Whether everything so far makes up whole messages.
@@ -45,13 +54,9 @@ impl Boundary {
     }
 
     fn handle_header(&mut self) {
-        let [first, second, extended @ ..] = self.header;
-        let length = match (self.header_len, second & !MASKED) {
-            (0..=1, _) => return,
-            (4, 126) => u16::from_be_bytes([extended[0], extended[1]]).into(),
-            (10, 127) => u64::from_be_bytes(extended),
-            (_, 126 | 127) => return,
-            (_, short) => short.into(),
+        let [first, second, ..] = self.header;
+        let Some(length) = payload_len(&self.header[..usize::from(self.header_len)]) else {
+            return;
         };
         let mask = if second & MASKED == 0 { 0 } else { 4 };
         self.rest = length.saturating_add(mask);
@@ -59,6 +64,19 @@ impl Boundary {
         if first & CONTROL == 0 {
             self.fragmented = first & FIN == 0;
         }
+    }
+}
+
+/// The size of the payload, once the header has come so far.
+pub(crate) fn payload_len(header: &[u8]) -> Option<u64> {
+    let (second, extended) = header.get(1..)?.split_first()?;
+    match second & !MASKED {
+        126 => {
+            let bytes = extended.first_chunk().copied();
+            bytes.map(|bytes| u16::from_be_bytes(bytes).into())
+        }
+        127 => extended.first_chunk().copied().map(u64::from_be_bytes),
+        short => Some(short.into()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
-mod boundary;
+pub(crate) mod boundary;
 mod stream;
 mod websocket;
 
@@ -13,13 +13,14 @@ use parking_lot::{Mutex, MutexGuard};
 pub(crate) use stream::Stream;
 pub(crate) use websocket::{End, WebSocket};
 
+use crate::deflate::Agreement;
 use crate::frame::Frame;
 use crate::packet::{DecodeError, Message, Packet};
 use crate::request::Request;
 use crate::session::{ReadyState, SendError, Session};
 use crate::sid::Sid;
 use crate::transport::Transport;
-use crate::wire::Wire;
+use crate::wire::{Revision, Wire};
 
 /// One session, reachable from its owner's task, from HTTP requests and from everybody who sends.
 pub(crate) struct Shared {
@@ -27,6 +28,8 @@ pub(crate) struct Shared {
     pub(crate) request: Request,
     /// What the handshake asked for: the revision, and the form of binary messages over polling.
     pub(crate) wire: Wire,
+    /// Whether frames are to be compressed.
+    pub(crate) agreement: Agreement,
     state: Mutex<State>,
 }
 
@@ -112,6 +115,7 @@ impl Shared {
             sid,
             request,
             wire,
+            agreement: Agreement::default(),
             state: Mutex::new(state),
         }
     }
@@ -142,6 +146,21 @@ impl Shared {
         &self,
         frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
+        let Some(agreed) = self.agreement.get() else {
+            return self.queue(frames);
+        };
+        let revision = self.wire.revision;
+        let frames = frames.map(|frame| match revision {
+            // Rewritten for this peer when it leaves; the compressed form of others is of no use.
+            Revision::V3 if frame.is_binary() => frame,
+            Revision::V3 | Revision::V4 => frame.for_peer(agreed),
+        });
+        // Compresses what is not compressed yet, before the lock is taken.
+        frames.clone().for_each(drop);
+        self.queue(frames)
+    }
+
+    fn queue<'a>(&self, frames: impl Iterator<Item = &'a Frame> + Clone) -> Result<(), SendError> {
         let mut state = self.lock();
         state.session.send(frames)?;
         let waker = match state.session.transport() {

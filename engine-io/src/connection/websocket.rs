@@ -20,6 +20,7 @@ use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::boundary::Boundary;
 use super::stream::Stream;
+use crate::deflate::{Agreed, Inflater};
 use crate::packet::Message;
 use crate::text::Text;
 
@@ -44,10 +45,13 @@ pub(crate) struct WebSocket {
     stream: Stream,
     max_message: usize,
     context: Option<Box<WebSocketContext>>,
-    /// Read ahead by the HTTP server before the upgrade.
-    ahead: Bytes,
+    /// Read and not yet looked at: by the HTTP server before the upgrade, or behind enough inflated messages.
+    ahead: Box<[u8]>,
     /// Tells when the context holds nothing.
     boundary: Boundary,
+    /// What was agreed on about compression.
+    pub(crate) agreed: Option<Agreed>,
+    inflater: Inflater,
     egress: VecDeque<Bytes>,
     /// Handed to a stream that buffers, and not known to have left it.
     unflushed: bool,
@@ -75,9 +79,10 @@ impl WebSocket {
             stream,
             max_message,
             context: None,
-            // Even an empty slice of the HTTP server's buffer would keep all of it in memory.
-            ahead: Bytes::copy_from_slice(ahead),
+            ahead: ahead.into(),
             boundary: Boundary::default(),
+            agreed: None,
+            inflater: Inflater::default(),
             egress: VecDeque::new(),
             unflushed: false,
             pongs: 0,
@@ -112,7 +117,54 @@ impl WebSocket {
         result
     }
 
-    fn feed(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
+    pub(crate) fn feed(
+        &mut self,
+        mut input: &[u8],
+        inbox: &mut VecDeque<Message>,
+    ) -> Result<(), End> {
+        if self.agreed.is_none() {
+            self.boundary.advance(input);
+            return self.parse(input, inbox);
+        }
+        let mut inflated = 0;
+        while !input.is_empty() {
+            let (plain, rest) = input.split_at(self.plain_len(input));
+            if !plain.is_empty() {
+                self.parse(plain, inbox)?;
+            }
+            input = rest;
+            if input.is_empty() {
+                break;
+            }
+            let message = self.inflater.advance(&mut input, self.max_message);
+            if let Some(message) = message.map_err(End::Violation)? {
+                inflated += message.len();
+                inbox.push_back(message);
+            }
+            if inflated > self.max_message {
+                // A few bytes may become a lot of memory: these messages first.
+                self.ahead = input.into();
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// How much of the input comes before the next byte of a compressed message.
+    fn plain_len(&mut self, input: &[u8]) -> usize {
+        let mut rest = input;
+        while let Some(&byte) = rest.first() {
+            // Within other messages there are none; if one is tried, tungstenite refuses its RSV1.
+            if self.boundary.is_clean() && self.inflater.takes(byte) {
+                break;
+            }
+            rest = self.boundary.advance_frame(rest);
+        }
+        input.len() - rest.len()
+    }
+
+    /// Lets tungstenite parse.
+    fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
         let max = self.max_message;
         let context = self.context.get_or_insert_with(|| {
             let config = WebSocketConfig::default()
@@ -122,7 +174,6 @@ impl WebSocket {
                 .max_frame_size(Some(max));
             Box::new(WebSocketContext::new(Role::Server, Some(config)))
         });
-        self.boundary.advance(input);
         let mut pipe = Pipe {
             input,
             egress: &mut self.egress,

@@ -13,6 +13,7 @@ use super::compression::HttpCompression;
 use super::cookie::Cookie;
 use super::cors::Cors;
 use super::refusal::Refusal;
+use crate::deflate::DeflateConfig;
 use crate::packet::Message;
 use crate::session::SessionConfig;
 use crate::transport::Transport;
@@ -47,6 +48,7 @@ pub struct ServerConfig {
     pub(crate) http_compression: Option<HttpCompression>,
     pub(crate) destroy_upgrade: Option<Duration>,
     pub(crate) keep_request_parts: bool,
+    pub(crate) deflate: Option<DeflateConfig>,
 }
 
 impl Default for ServerConfig {
@@ -72,6 +74,7 @@ impl Default for ServerConfig {
             http_compression: Some(HttpCompression::default()),
             destroy_upgrade: Some(Duration::from_secs(1)),
             keep_request_parts: false,
+            deflate: None,
         }
     }
 }
@@ -298,6 +301,7 @@ impl fmt::Debug for ServerConfig {
             .field("http_compression", &self.http_compression)
             .field("destroy_upgrade", &self.destroy_upgrade)
             .field("keep_request_parts", &self.keep_request_parts)
+            .field("deflate", &self.deflate)
             .finish_non_exhaustive()
     }
 }

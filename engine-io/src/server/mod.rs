@@ -34,7 +34,7 @@ pub use listen::{Listener, serve};
 pub use refusal::Refusal;
 pub use service::{EngineLayer, EngineService, NoService, Respond, ResponseBody};
 
-use crate::connection::{Shared, now};
+use crate::connection::{Shared, WebSocket, now};
 use crate::handshake::Handshake;
 use crate::registry::Registry;
 use crate::request::Request as SessionRequest;
@@ -252,13 +252,14 @@ impl Server {
                 if self.inner.registry.contains(&sid) {
                     return Err(id_in_use());
                 }
-                let response = websocket::accept(parts);
+                let mut response = websocket::accept(parts);
+                let agreed = websocket::agree(config.deflate, wire.binary, parts, &mut response);
                 if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                    let max_payload = config.max_payload;
+                    let websocket = websocket::upgraded(upgrade, max_payload, agreed);
                     let sid = sid.clone();
-                    tokio::spawn(
-                        self.clone()
-                            .open_websocket(upgrade, sid, request, wire, place),
-                    );
+                    let open = self.clone();
+                    tokio::spawn(open.open_websocket(websocket, sid, request, wire, place));
                 }
                 response
             }
@@ -318,14 +319,13 @@ impl Server {
 
     async fn open_websocket(
         self,
-        upgrade: OnUpgrade,
+        upgraded: impl Future<Output = Option<Box<WebSocket>>>,
         sid: Sid,
         request: SessionRequest,
         wire: Wire,
         place: mpsc::OwnedPermit<Socket>,
     ) {
-        let Some(websocket) = websocket::upgraded(upgrade, self.inner.config.max_payload).await
-        else {
+        let Some(websocket) = upgraded.await else {
             return;
         };
         match self.open(sid, request, Transport::WebSocket, wire) {
@@ -352,11 +352,13 @@ impl Server {
         shared: Arc<Shared>,
         binary: BinaryForm,
     ) -> Response<Bytes> {
-        let response = websocket::accept(parts);
+        let config = &self.inner.config;
+        let mut response = websocket::accept(parts);
+        let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
         if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
-            let max_payload = self.inner.config.max_payload;
+            let upgraded = websocket::upgraded(upgrade, config.max_payload, agreed);
             tokio::spawn(async move {
-                if let Some(websocket) = websocket::upgraded(upgrade, max_payload).await {
+                if let Some(websocket) = upgraded.await {
                     websocket::offer(&shared, websocket, binary).await;
                 }
             });

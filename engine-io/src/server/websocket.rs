@@ -11,6 +11,7 @@ use tungstenite::handshake::derive_accept_key;
 use super::refusal::bare;
 use super::route::is_extended_connect;
 use crate::connection::{Shared, Stream, WebSocket, now};
+use crate::deflate::{Agreed, DeflateConfig};
 use crate::wire::BinaryForm;
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
@@ -32,12 +33,38 @@ pub(crate) fn accept(parts: &Parts) -> Response<Bytes> {
     response
 }
 
+/// Answers the offers of extensions, in an answer that completes the handshake. Offers that cannot be read are as good as none.
+///
+/// Nothing is agreed on with those who take binary as base64: what is shared by all has another form for them.
+pub(crate) fn agree(
+    config: Option<DeflateConfig>,
+    binary: BinaryForm,
+    parts: &Parts,
+    response: &mut Response<Bytes>,
+) -> Option<Agreed> {
+    let offers = parts.headers.get_all(header::SEC_WEBSOCKET_EXTENSIONS);
+    let offers = offers.iter().filter_map(|value| value.to_str().ok());
+    let config = config.filter(|_| binary == BinaryForm::Raw);
+    let (agreed, answer) = config?.answer(offers)?;
+    let answer = HeaderValue::from_str(&answer).ok()?;
+    response
+        .headers_mut()
+        .insert(header::SEC_WEBSOCKET_EXTENSIONS, answer);
+    Some(agreed)
+}
+
 /// The WebSocket, once the HTTP server has let go of the connection.
-pub(crate) async fn upgraded(upgrade: OnUpgrade, max_payload: usize) -> Option<Box<WebSocket>> {
+pub(crate) async fn upgraded(
+    upgrade: OnUpgrade,
+    max_payload: usize,
+    agreed: Option<Agreed>,
+) -> Option<Box<WebSocket>> {
     match upgrade.await {
         Ok(upgraded) => {
             let (stream, ahead) = Stream::from_upgraded(upgraded);
-            Some(Box::new(WebSocket::server(stream, &ahead, max_payload)))
+            let mut websocket = Box::new(WebSocket::server(stream, &ahead, max_payload));
+            websocket.agreed = agreed;
+            Some(websocket)
         }
         Err(error) => {
             tracing::debug!(%error, "connection lost during the websocket handshake");
@@ -65,7 +92,7 @@ pub(crate) fn refuse(parts: &mut Parts) -> Response<Bytes> {
     let response = accept(parts);
     if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
         tokio::spawn(async move {
-            if let Some(websocket) = upgraded(upgrade, 0).await {
+            if let Some(websocket) = upgraded(upgrade, 0, None).await {
                 close(*websocket).await;
             }
         });

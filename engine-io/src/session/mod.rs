@@ -135,7 +135,7 @@ impl Session {
         session.heartbeat.start(now, session.heartbeat_role());
         session
             .outbox
-            .push_control(handshake.to_packet().to_frame());
+            .push_control(&handshake.to_packet().to_frame());
         session
     }
 
@@ -260,7 +260,7 @@ impl Session {
             (Packet::Ping(_), _) if role == Side::Client => {
                 self.heartbeat.handle_beat(now, role);
                 self.outbox
-                    .push_control(Packet::Pong(Default::default()).to_frame());
+                    .push_control(&Packet::Pong(Default::default()).to_frame());
             }
             (Packet::Pong(_), _) if role == Side::Server => self.heartbeat.handle_beat(now, role),
             (Packet::Ping(_) | Packet::Pong(_), Side::Server) => {
@@ -562,7 +562,7 @@ impl Session {
             Due::Nothing => {}
             Due::Ping => self
                 .outbox
-                .push_control(Packet::Ping(Default::default()).to_frame()),
+                .push_control(&Packet::Ping(Default::default()).to_frame()),
             Due::Expired => self.finish(CloseReason::PingTimeout),
         }
     }

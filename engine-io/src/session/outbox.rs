@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt;
 
+use bytes::Bytes;
+
 use crate::frame::Frame;
 use crate::wire::Wire;
 
@@ -12,12 +14,37 @@ const KEPT_CAPACITY: usize = 8;
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Frame>,
+    frames: VecDeque<Queued>,
     /// Bytes of `frames`.
     queued: usize,
     /// Bytes handed to a streaming transport that it has not reported as written.
     in_flight: usize,
     limit: usize,
+}
+
+/// What transports need of a frame; what else it has serves those who send it.
+#[derive(Debug, PartialEq, Eq)]
+struct Queued {
+    bytes: Bytes,
+    compressible: bool,
+}
+
+impl Queued {
+    fn new(frame: &Frame) -> Self {
+        Self {
+            bytes: frame.websocket().clone(),
+            compressible: frame.is_compressible(),
+        }
+    }
+
+    fn into_frame(self) -> Frame {
+        let frame = Frame::from_bytes(self.bytes);
+        if self.compressible {
+            frame
+        } else {
+            frame.uncompressed()
+        }
+    }
 }
 
 impl Outbox {
@@ -44,22 +71,23 @@ impl Outbox {
             });
         }
         self.queued += size;
-        self.frames.extend(frames.cloned());
+        self.frames.extend(frames.map(Queued::new));
         Ok(())
     }
 
     /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
-    pub(crate) fn push_control(&mut self, frame: Frame) {
-        if self.frames.back() == Some(&frame) {
+    pub(crate) fn push_control(&mut self, frame: &Frame) {
+        let queued = Queued::new(frame);
+        if self.frames.back() == Some(&queued) {
             return;
         }
         self.queued += frame.len();
-        self.frames.push_back(frame);
+        self.frames.push_back(queued);
     }
 
     /// The next frame in the peer's form, for a transport that reports later what it has written.
     pub(crate) fn pop(&mut self, wire: Wire) -> Option<Frame> {
-        let frame = self.frames.pop_front()?;
+        let frame = self.frames.pop_front()?.into_frame();
         self.queued -= frame.len();
         let frame = wire.frame(frame);
         self.in_flight += frame.len();
@@ -77,16 +105,17 @@ impl Outbox {
     /// Everything queued up to `limit` payload bytes (but at least one frame), for a transport that sends it as one body.
     pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<Frame> {
         let mut size = 0;
-        let mut count = 0;
-        for frame in &self.frames {
-            size += crate::payload::payload_len(frame) + usize::from(count > 0);
-            if count > 0 && size > limit {
+        let mut batch = Vec::with_capacity(self.frames.len());
+        while let Some(queued) = self.frames.pop_front() {
+            let frame = queued.into_frame();
+            size += crate::payload::payload_len(&frame) + usize::from(!batch.is_empty());
+            if !batch.is_empty() && size > limit {
+                self.frames.push_front(Queued::new(&frame));
                 break;
             }
-            count += 1;
+            self.queued -= frame.len();
+            batch.push(frame);
         }
-        let batch: Vec<_> = self.frames.drain(..count).collect();
-        self.queued -= batch.iter().map(Frame::len).sum::<usize>();
         if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
             self.frames = VecDeque::new();
         }

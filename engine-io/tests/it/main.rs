@@ -2,6 +2,8 @@
 
 mod answers;
 mod closing;
+#[cfg(feature = "deflate")]
+mod deflate;
 mod handshake;
 mod hosting;
 mod http2;

@@ -153,10 +153,11 @@ export class RawWebSocket {
       }
       if (buffer.length < offset + length) return;
       const opcode = buffer[0] & 0x0f;
+      const rsv = (buffer[0] >> 4) & 7;
       const payload = buffer.subarray(offset, offset + length);
       this.buffer = buffer.subarray(offset + length);
       if (opcode === OPCODE.close) return this.#finish(payload.length >= 2 ? payload.readUInt16BE(0) : 1005);
-      this.frames.push({ opcode, payload });
+      this.frames.push({ opcode, rsv, payload });
       this.#wake();
     }
   }

@@ -8,6 +8,9 @@ import * as msgpack from 'socket.io-msgpack-parser';
 
 const { MODE = 'contract', PORT, PARSER, CSR } = process.env;
 
+/** As the Rust server does it; otherwise the threshold would count for nothing. */
+const perMessageDeflate = { threshold: 1024, serverNoContextTakeover: true, clientNoContextTakeover: true };
+
 const modes = {
   contract,
   'eio-protocol': engineProtocol,
@@ -15,6 +18,8 @@ const modes = {
   'eio-client': engineClient,
   http: httpRich,
   'http-plain': httpPlain,
+  'deflate-engine': deflateEngine,
+  'deflate-sockets': deflateSockets,
 };
 
 if (!modes[MODE]) {
@@ -114,6 +119,24 @@ function serveHttp(io) {
   io.on('connection', (socket) => {
     socket.on('echo', (text, ack) => ack(text));
     socket.on('version', (ack) => ack(`HTTP/${socket.request.httpVersion}`));
+  });
+}
+
+function deflateEngine(server) {
+  const engine = new EngineServer({ maxHttpBufferSize: 1e5, perMessageDeflate });
+  engine.attach(server, { path: '/engine.io' });
+  engine.on('connection', (socket) => {
+    socket.on('message', (data) => socket.send(data, { compress: !String(data).startsWith('plain:') }));
+  });
+}
+
+function deflateSockets(server) {
+  const io = new Server(server, { perMessageDeflate });
+  io.on('connection', (socket) => {
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('everybody', (value) => io.emit('news', value));
+    socket.on('everybody-plain', (value) => io.compress(false).emit('news', value));
+    socket.on('me-plain', (value) => socket.compress(false).emit('news', value));
   });
 }
 

@@ -187,7 +187,7 @@ for (const [name, query, opcode, bytes] of [
       ws.send('451-9["echo-ack",{"_placeholder":true,"num":0}]');
       send();
       assert.equal(await ws.text(), '461-9[{"_placeholder":true,"num":0}]');
-      assert.deepEqual(await ws.next(), { opcode, payload: bytes });
+      assert.deepEqual(await ws.next(), { opcode, rsv: 0, payload: bytes });
     }
   });
 }

@@ -128,6 +128,8 @@ pub struct Flags {
     pub volatile: bool,
     /// Only sockets of this process.
     pub local: bool,
+    /// The packet is not compressed on its way. It is marked already; this tells other processes.
+    pub uncompressed: bool,
 }
 
 /// What became of a broadcast on this process.

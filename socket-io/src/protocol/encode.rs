@@ -73,6 +73,19 @@ impl Encoded {
         self.attachments.as_deref().unwrap_or_default()
     }
 
+    /// Makes sure that no frame is compressed on its way; see [`Frame::uncompressed`].
+    #[must_use]
+    pub fn uncompressed(self) -> Self {
+        let attachments = self.attachments.map(|frames| {
+            let frames = frames.iter().cloned();
+            frames.map(Frame::uncompressed).collect()
+        });
+        Self {
+            header: self.header.uncompressed(),
+            attachments,
+        }
+    }
+
     /// Bytes of all frames together: what the packet counts in an outbox.
     pub fn size(&self) -> usize {
         self.frames().map(Frame::len).sum()

@@ -11,6 +11,7 @@ use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, Target};
+use crate::protocol::Encoded;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -63,6 +64,12 @@ impl Broadcast {
         self
     }
 
+    /// Whether the packet may be compressed for clients that permessage-deflate was agreed on with (feature `deflate`). Default true.
+    pub fn compress(mut self, compress: bool) -> Self {
+        self.flags.uncompressed = !compress;
+        self
+    }
+
     /// How long [`emit_with_ack`](Self::emit_with_ack) waits. Default: [`ack_timeout`](crate::SocketIoBuilder::ack_timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
@@ -86,6 +93,7 @@ impl Broadcast {
         let packet = config
             .parser
             .encode_event(self.namespace.name(), event, None, data, max)?;
+        let packet = self.flagged(packet);
         Ok(self
             .namespace
             .adapter()
@@ -117,7 +125,7 @@ impl Broadcast {
             data,
             config.max_attachments,
         ) {
-            Ok(packet) => packet,
+            Ok(packet) => self.flagged(packet),
             Err(error) => return BroadcastAcks::failed(id, error.into()),
         };
         let (sender, answers) = mpsc::unbounded_channel();
@@ -145,6 +153,14 @@ impl Broadcast {
             answers,
             self.timeout.unwrap_or(config.ack_timeout),
         )
+    }
+
+    fn flagged(&self, packet: Encoded) -> Encoded {
+        if self.flags.uncompressed {
+            packet.uncompressed()
+        } else {
+            packet
+        }
     }
 
     /// The chosen sockets of this process.

@@ -152,6 +152,26 @@ impl Socket {
         )?)
     }
 
+    /// Sends an event that is not compressed, also where permessage-deflate was agreed on (feature `deflate`).
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_uncompressed(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        let packet = self.parser().encode_event(
+            self.0.namespace.name(),
+            event,
+            None,
+            data,
+            self.max_attachments(),
+        )?;
+        self.send(&packet.uncompressed())
+    }
+
     /// Sends an event, unless the client is busy: if anything still waits for it, the event is dropped, and the result is `Ok(false)`.
     ///
     /// # Errors
