@@ -3,7 +3,7 @@
 //! | MessagePack | types read it as |
 //! |---|---|
 //! | `undefined` | null; in a map, as if the key were not there, as JSON has it |
-//! | a `Date` | the string that JSON makes of it, or a [`Date`](crate::protocol::Date) |
+//! | a `Date` | the string that JSON makes of it, or a [`Date`] |
 //! | another extension | a pair of its type and its data |
 //! | a string that is not UTF-8 | the string with U+FFFD in the place of what is not |
 
