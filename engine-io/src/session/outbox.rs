@@ -222,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn frames_leave_as_compressible_as_they_came() {
+        let mut outbox = Outbox::new(1000);
+        let frames = [Frame::message("a"), Frame::message("b").uncompressed()];
+        for _ in 0..2 {
+            outbox.push(frames.iter(), 8).unwrap();
+        }
+        // The last of them does not fit and goes back.
+        assert_eq!(outbox.take_batch(8), [&frames[..], &frames[..1]].concat());
+        assert_eq!(outbox.pop(Wire::default()).as_ref(), Some(&frames[1]));
+    }
+
+    #[test]
     fn a_drained_queue_gives_its_memory_back() {
         let mut outbox = Outbox::new(usize::MAX);
         for _ in 0..1000 {
