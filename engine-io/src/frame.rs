@@ -34,6 +34,7 @@ pub struct Frame {
 
 impl Frame {
     /// Starts a text packet of the given type (`'4'` for a message).
+    #[inline]
     pub fn text(packet_type: u8, capacity: usize) -> FrameBuilder {
         let mut buffer = Vec::with_capacity(HEADROOM + 1 + capacity);
         buffer.resize(HEADROOM, 0);
@@ -165,6 +166,7 @@ impl FrameBuilder {
     }
 
     /// Writes the header and hands the frame out.
+    #[inline]
     pub fn finish(self) -> Frame {
         finish(self.buffer, self.first)
     }

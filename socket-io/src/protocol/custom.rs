@@ -194,6 +194,7 @@ fn to_json(value: &Value) -> Result<RawJson, DecodeError> {
 
 // The other way.
 
+#[inline(never)]
 pub(super) fn encode_event<T: Serialize + ?Sized>(
     parser: &dyn CustomParser,
     namespace: &str,
@@ -208,6 +209,7 @@ pub(super) fn encode_event<T: Serialize + ?Sized>(
     Ok(encode(parser, PacketKind::Event, namespace, ack, data))
 }
 
+#[inline(never)]
 pub(super) fn encode_ack<T: Serialize + ?Sized>(
     parser: &dyn CustomParser,
     namespace: &str,

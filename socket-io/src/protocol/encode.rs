@@ -269,6 +269,7 @@ impl Draft {
         }
     }
 
+    #[inline]
     pub(super) fn finish(mut self, FrameList(attachments): FrameList) -> Encoded {
         if let Some(frames) = &attachments {
             let output = self.builder.buffer();

@@ -51,6 +51,7 @@ impl Parser {
     /// # Errors
     ///
     /// As [`encode_event`].
+    #[inline]
     pub fn encode_event<T: Serialize + ?Sized>(
         &self,
         namespace: &str,
@@ -71,6 +72,7 @@ impl Parser {
     /// # Errors
     ///
     /// As [`encode_ack`].
+    #[inline]
     pub fn encode_ack<T: Serialize + ?Sized>(
         &self,
         namespace: &str,

@@ -6,7 +6,8 @@
 //! | `["e",1,"a"]`, `[1,"a"]` | `1` and `"a"` |
 //! | `["e",{"_placeholder":true,"num":0}]` and 1 binary | the attachment |
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use engine_io::Text;
@@ -31,7 +32,23 @@ pub(super) struct JsonArgs {
     start: usize,
     attachments: Option<Arc<[Bytes]>>,
     /// Set once the text is known to be well-formed and its placeholders to be legal.
-    checked: OnceLock<()>,
+    checked: Checked,
+}
+
+/// Says something about text that does not change, so that no order of memory matters.
+#[derive(Debug)]
+struct Checked(AtomicBool);
+
+impl Checked {
+    const fn new() -> Self {
+        Self(AtomicBool::new(false))
+    }
+}
+
+impl Clone for Checked {
+    fn clone(&self) -> Self {
+        Self(AtomicBool::new(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 impl JsonArgs {
@@ -40,7 +57,7 @@ impl JsonArgs {
             text: Text::from_static("[]"),
             start: 1,
             attachments: None,
-            checked: OnceLock::new(),
+            checked: Checked::new(),
         }
     }
 
@@ -52,7 +69,7 @@ impl JsonArgs {
             text,
             start,
             attachments: None,
-            checked: OnceLock::new(),
+            checked: Checked::new(),
         }
     }
 
@@ -74,7 +91,7 @@ impl JsonArgs {
     }
 
     pub(super) fn validate(&self) -> Result<(), ArgsError> {
-        if self.checked.get().is_some() {
+        if self.checked.0.load(Ordering::Relaxed) {
             return Ok(());
         }
         if self.attachments.is_some() {
@@ -88,7 +105,7 @@ impl JsonArgs {
 
     /// Remembers that the text was written by ourselves or has been read to its end.
     pub(super) fn mark_checked(&self) {
-        let _ = self.checked.set(());
+        self.checked.0.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn read<'a, T: Deserialize<'a>>(&'a self, wanted: Wanted) -> Result<T, ArgsError> {
