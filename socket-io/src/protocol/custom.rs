@@ -123,7 +123,8 @@ pub struct PacketValue {
     pub namespace: Text,
     /// Ties an acknowledgement to its event.
     pub id: Option<AckId>,
-    /// An array for events, the name first, and acknowledgements; an object or nothing to connect; an object or a string when that is refused; nothing to
+    /// An array for events, the name first, and acknowledgements; an object or nothing to connect; an object or a string when that is refused, to a
+    /// client of Socket.IO 2 anything; nothing to
     /// disconnect. Binary data lies where it belongs.
     pub data: Option<Value>,
 }
@@ -247,6 +248,21 @@ pub(super) fn encode_connect_error<T: Serialize + ?Sized>(
     }
     let kind = PacketKind::ConnectError;
     Ok(encode(parser, kind, namespace, None, Some(data)))
+}
+
+pub(super) fn encode_error_eio3<T: Serialize + ?Sized>(
+    parser: &dyn CustomParser,
+    namespace: &str,
+    data: &T,
+) -> Result<Encoded, EncodeError> {
+    let data = Some(payload(data)?);
+    Ok(encode(
+        parser,
+        PacketKind::ConnectError,
+        namespace,
+        None,
+        data,
+    ))
 }
 
 fn payload<T: Serialize + ?Sized>(data: &T) -> Result<Value, EncodeError> {

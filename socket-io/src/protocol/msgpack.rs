@@ -102,6 +102,14 @@ impl Format {
     ) -> Result<Encoded, EncodeError> {
         encode_payload(4, namespace, data)
     }
+
+    pub(super) fn encode_error_eio3<T: Serialize + ?Sized>(
+        self,
+        namespace: &str,
+        data: &T,
+    ) -> Result<Encoded, EncodeError> {
+        encode_any_payload(4, namespace, data, |_| true)
+    }
 }
 
 /// An event whose name and arguments are written already.
@@ -204,6 +212,20 @@ fn encode_payload<T: Serialize + ?Sized>(
     namespace: &str,
     data: &T,
 ) -> Result<Encoded, EncodeError> {
+    encode_any_payload(kind, namespace, data, |first| match first {
+        0x80..=0x8f | 0xde | 0xdf => true,
+        0xa0..=0xbf | 0xd9..=0xdb => kind == 4,
+        _ => false,
+    })
+}
+
+/// A packet whose data may start with such a byte.
+fn encode_any_payload<T: Serialize + ?Sized>(
+    kind: u8,
+    namespace: &str,
+    data: &T,
+    allowed: impl Fn(u8) -> bool,
+) -> Result<Encoded, EncodeError> {
     let mut frame = Frame::binary_builder(CAPACITY + namespace.len());
     let output = frame.buffer();
     write_header(output, Kind::Map, 3);
@@ -211,12 +233,7 @@ fn encode_payload<T: Serialize + ?Sized>(
     write_str(output, "data");
     let start = output.len();
     write_value(output, data)?;
-    let legal = match output.get(start) {
-        Some(0x80..=0x8f | 0xde | 0xdf) => true,
-        Some(0xa0..=0xbf | 0xd9..=0xdb) => kind == 4,
-        _ => false,
-    };
-    if !legal {
+    if !output.get(start).is_some_and(|first| allowed(*first)) {
         return Err(EncodeError::Data("payload must be an object".into()));
     }
     write_namespace(output, namespace);

@@ -58,6 +58,14 @@ impl Format {
     ) -> Result<Encoded, EncodeError> {
         match self {}
     }
+
+    pub(super) fn encode_error_eio3<T: Serialize + ?Sized>(
+        self,
+        _: &str,
+        _: &T,
+    ) -> Result<Encoded, EncodeError> {
+        match self {}
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use super::custom::{self, CustomParser};
 use super::decode::Decoder;
 use super::{
     AckId, DecoderLimits, EncodeError, Encoded, Outgoing, Packet, encode_ack, encode_connect,
-    encode_connect_error, encode_disconnect, encode_event, msgpack,
+    encode_connect_error, encode_disconnect, encode_error_eio3, encode_event, msgpack,
 };
 
 /// How packets are written: both sides of a connection must use the same. The default is that of the protocol, JSON with attachments.
@@ -127,6 +127,23 @@ impl Parser {
             Kind::Json => encode_connect_error(namespace, data),
             Kind::MessagePack(format) => format.encode_connect_error(namespace, data),
             Kind::Custom(parser) => custom::encode_connect_error(&**parser, namespace, data),
+        }
+    }
+
+    /// Encodes the refusal of a namespace for a client of Socket.IO 2; see [`encode_error_eio3`].
+    ///
+    /// # Errors
+    ///
+    /// As [`encode_error_eio3`].
+    pub fn encode_error_eio3<T: Serialize + ?Sized>(
+        &self,
+        namespace: &str,
+        data: &T,
+    ) -> Result<Encoded, EncodeError> {
+        match &self.0 {
+            Kind::Json => encode_error_eio3(namespace, data),
+            Kind::MessagePack(format) => format.encode_error_eio3(namespace, data),
+            Kind::Custom(parser) => custom::encode_error_eio3(&**parser, namespace, data),
         }
     }
 

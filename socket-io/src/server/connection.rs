@@ -21,7 +21,6 @@ use super::refusal::Refusal;
 use super::socket::Socket;
 use crate::protocol::{
     AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
-    encode_error_eio3,
 };
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
@@ -400,7 +399,8 @@ impl Driver {
             socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
             let name = socket.namespace().name();
             return if self.is_eio3() {
-                let packet = encode_error_eio3(name, &eio3::payload(&refusal));
+                let parser = &self.connection.io.config().parser;
+                let packet = parser.encode_error_eio3(name, &eio3::payload(&refusal));
                 self.send_refusal(name, &refusal, packet)
             } else {
                 self.refuse(name, &refusal)

@@ -233,4 +233,6 @@ fn an_outgoing_event_is_the_same_packet_each_time() {
     assert!(parser().encode_event("/", "connect", None, &(), 0).is_err());
     assert!(parser().encode_connect("/", Some(&1)).is_err());
     assert!(parser().encode_connect_error("/", &1).is_err());
+    let refusal = parser().encode_error_eio3("/", &1).unwrap();
+    assert_eq!(refusal.attachments()[0].packet(), b"1");
 }

@@ -209,6 +209,12 @@ fn payloads_that_are_no_objects_cannot_be_sent() {
     assert!(parser.encode_connect("/", Some(&[1])).is_err());
     assert!(parser.encode_connect_error("/", &1).is_err());
     assert!(parser.encode_connect_error("/", "no").is_ok());
+    // But for old clients, which may be told anything.
+    let refusal = parser.encode_error_eio3("/", &[1]).unwrap();
+    assert_eq!(
+        message(&refusal),
+        b"\x83\xa4type\x04\xa4data\x91\x01\xa3nsp\xa1/"
+    );
     let bare = parser.encode_connect::<()>("/", None).unwrap();
     assert_eq!(message(&bare), b"\x82\xa4type\x00\xa3nsp\xa1/");
 }
