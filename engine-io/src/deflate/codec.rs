@@ -30,7 +30,8 @@ pub(super) fn deflate_frame(packet: &[u8], binary: bool, level: u8) -> Option<Fr
         Some((found, compressor)) if found == level => compressor,
         _ => Compress::new(Compression::new(level.into()), false),
     };
-    // Room for whatever comes out, although what does not shrink is of no use: zlib-rs 0.6.8 does not reset all of a compressor that ran out of room.
+    // Room for whatever comes out, although what does not shrink is of no use: one that was stopped halfway is not as good as new after a reset. At level 1,
+    // zlib-rs 0.6.8 takes the block along that is open.
     let bound = packet.len() + packet.len() / 8 + packet.len() / 64 + 64;
     let mut buffer = Vec::with_capacity(HEADROOM + bound);
     buffer.resize(HEADROOM, 0);
