@@ -250,8 +250,15 @@ mod tests {
         })
         .take(100_000)
         .collect();
+        let text = b"what was said once need not be said again, what was said once need not";
         for level in 1..=9 {
-            assert_eq!(deflate_frame(&noise, true, level), None, "level {level}");
+            for size in [100_000, 65_000, 1000] {
+                let result = deflate_frame(&noise[..size], true, level);
+                assert_eq!(result, None, "level {level}");
+                // Nor does it spoil the compressor.
+                let frame = deflate_frame(text, true, level).unwrap();
+                assert_eq!(inflate(frame.packet(), 1000), Ok(text.into()));
+            }
         }
     }
 }
