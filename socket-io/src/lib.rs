@@ -22,8 +22,8 @@ pub use engine_io::{
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
+    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
 };
 
 /// Compresses a whole file.

@@ -12,13 +12,14 @@ use serde::de::DeserializeOwned;
 use super::ack::{AckFuture, Completion};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
+use super::emit::{self, Emit};
 use super::error::{EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handshake::Handshake;
 use super::namespace::Namespace;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
-use crate::adapter::{Delivery, IntoRooms, Room, SocketId};
+use crate::adapter::{Flags, IntoRooms, Room, SocketId};
 use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
@@ -143,56 +144,17 @@ impl Socket {
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
     /// client reads too slowly; nothing was queued then.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
-        self.send(&self.parser().encode_event(
-            self.0.namespace.name(),
-            event,
-            None,
-            data,
-            self.max_attachments(),
-        )?)
+        emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
 
-    /// Sends an event that is not compressed, also where permessage-deflate was agreed on (feature `deflate`).
-    ///
-    /// # Errors
-    ///
-    /// As [`emit`](Self::emit).
-    pub fn emit_uncompressed(
-        &self,
-        event: &str,
-        data: &(impl Serialize + ?Sized),
-    ) -> Result<(), EmitError> {
-        let packet = self.parser().encode_event(
-            self.0.namespace.name(),
-            event,
-            None,
-            data,
-            self.max_attachments(),
-        )?;
-        self.send(&packet.uncompressed())
+    /// The next event is dropped if anything still waits for the client: `socket.volatile().emit("position", &position)?`.
+    pub fn volatile(&self) -> Emit {
+        Emit::new(self.clone()).volatile()
     }
 
-    /// Sends an event, unless the client is busy: if anything still waits for it, the event is dropped, and the result is `Ok(false)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`emit`](Self::emit).
-    pub fn emit_volatile(
-        &self,
-        event: &str,
-        data: &(impl Serialize + ?Sized),
-    ) -> Result<bool, EmitError> {
-        let packet = self.parser().encode_event(
-            self.0.namespace.name(),
-            event,
-            None,
-            data,
-            self.max_attachments(),
-        )?;
-        if !self.0.connection.sender.is_writable() {
-            return Ok(false);
-        }
-        self.send(&packet).map(|()| true)
+    /// Whether the next event may be compressed on its way: `socket.compress(false).emit("photo", &jpeg)?`; see [`Emit::compress`].
+    pub fn compress(&self, compress: bool) -> Emit {
+        Emit::new(self.clone()).compress(compress)
     }
 
     /// Sends an event and waits for the client's acknowledgement, as `R`: a tuple takes several arguments, `()` none, every other type the first.
@@ -212,22 +174,21 @@ impl Socket {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> AckFuture<R> {
+        self.ask(event, data, Flags::default())
+    }
+
+    pub(crate) fn ask<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+        flags: Flags,
+    ) -> AckFuture<R> {
         let (completion, answer) = Completion::single();
         let id = self.0.namespace.next_ack_id();
         let queued = self.expect_ack(id, completion).and_then(|()| {
-            let packet = self.parser().encode_event(
-                self.0.namespace.name(),
-                event,
-                Some(id),
-                data,
-                self.max_attachments(),
-            );
-            packet
-                .map_err(EmitError::from)
-                .and_then(|packet| self.send(&packet))
-                .inspect_err(|_| self.forget_ack(id))
+            emit::to_one(self, event, Some(id), data, flags).inspect_err(|_| self.forget_ack(id))
         });
-        AckFuture::new(self.clone(), id, answer, queued)
+        AckFuture::new(self.clone(), id, answer, queued.map(drop))
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
@@ -235,24 +196,6 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
-    }
-
-    /// One recipient's share of a broadcast.
-    pub(crate) fn deliver(&self, packet: &Encoded, volatile: bool, delivery: &mut Delivery) {
-        if volatile && !self.0.connection.sender.is_writable() {
-            delivery.skipped += 1;
-            return;
-        }
-        match self.send(packet) {
-            Ok(()) => delivery.sent += 1,
-            Err(EmitError::Full { .. }) => {
-                delivery.overflowed += 1;
-                tracing::warn!(socket = %self.id(), "outbox full during a broadcast, connection closed");
-                self.0.connection.sender.abort();
-            }
-            // It left in this moment.
-            Err(_) => {}
-        }
     }
 
     /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
