@@ -70,8 +70,8 @@ impl Emit {
         to_one(&self.socket, event, None, data, self.flags)
     }
 
-    /// Sends the event and waits for the acknowledgement; see [`Socket::emit_with_ack`]. A volatile event that is dropped is never acknowledged, so set a
-    /// timeout.
+    /// Sends the event and waits for the acknowledgement; see [`Socket::emit_with_ack`]. Of a volatile event that was dropped the answer is
+    /// [`AckError::Skipped`](crate::AckError::Skipped).
     pub fn emit_with_ack<R: DeserializeOwned>(
         &self,
         event: &str,

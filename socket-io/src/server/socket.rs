@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use super::ack::{AckFuture, Completion};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
-use super::emit::{self, Emit};
-use super::error::{EmitError, Failure, HandlerError};
+use super::emit::{self, Emit, Outcome};
+use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handshake::Handshake;
 use super::namespace::Namespace;
@@ -185,10 +185,15 @@ impl Socket {
     ) -> AckFuture<R> {
         let (completion, answer) = Completion::single();
         let id = self.0.namespace.next_ack_id();
-        let queued = self.expect_ack(id, completion).and_then(|()| {
-            emit::to_one(self, event, Some(id), data, flags).inspect_err(|_| self.forget_ack(id))
-        });
-        AckFuture::new(self.clone(), id, answer, queued.map(drop))
+        let outcome = self
+            .expect_ack(id, completion)
+            .and_then(|()| emit::to_one(self, event, Some(id), data, flags));
+        let queued = match outcome {
+            Ok(Outcome::Queued) => Ok(()),
+            Ok(Outcome::Skipped) => Err(AckError::Skipped),
+            Err(error) => Err(error.into()),
+        };
+        AckFuture::new(self.clone(), id, answer, queued)
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {

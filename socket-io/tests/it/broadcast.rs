@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socket_io::protocol::EncodeError;
-use socket_io::{DisconnectReason, EmitError, Outcome, Socket, State, Value};
+use socket_io::{AckError, DisconnectReason, EmitError, Outcome, Socket, State, Value};
 
 use crate::support::{Frame, Log, Polling, Stage};
 
@@ -103,10 +103,7 @@ async fn emitting_to_one_slow_client_says_that_it_is_full_and_queues_nothing() {
     );
     assert_eq!(socket.buffered(), buffered);
     let ack = socket.emit_with_ack::<()>("c", &text).await;
-    assert!(matches!(
-        ack,
-        Err(socket_io::AckError::Emit(EmitError::Full { .. }))
-    ));
+    assert!(matches!(ack, Err(AckError::Emit(EmitError::Full { .. }))));
     polling.check(&format!(r#"42["a","{text}"]"#)).await;
     socket.emit("d", &()).unwrap();
     polling.check(r#"42["d"]"#).await;
@@ -141,6 +138,8 @@ async fn over_polling_a_volatile_event_is_dropped_unless_a_request_waits() {
     let id = polling.join().await;
     let socket = stage.io.of("/").socket(&id).unwrap();
     assert_eq!(socket.volatile().emit("dropped", &()), Ok(Outcome::Skipped));
+    let unasked = socket.volatile().emit_with_ack::<()>("dropped", &());
+    assert_eq!(unasked.await, Err(AckError::Skipped));
     let all = stage.io.of("/").all().volatile();
     assert_eq!(all.emit("dropped", &()).unwrap().skipped, 1);
     let parked = tokio::spawn(async move { (polling.poll().await, polling) });
