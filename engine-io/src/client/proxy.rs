@@ -177,7 +177,7 @@ impl Proxy {
             [VERSION, 0, _, 1] => 4,
             [VERSION, 0, _, 3] => usize::from(stream.read_u8().await?),
             [VERSION, 0, _, 4] => 16,
-            [VERSION, code @ 1.., ..] => return Err(ProxyError::Socks(code)),
+            [VERSION, code, ..] if code != 0 => return Err(ProxyError::Socks(code)),
             _ => return Err(ProxyError::Invalid),
         };
         // The address that the proxy bound, and its port, say nothing to us.
