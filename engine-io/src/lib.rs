@@ -3,7 +3,10 @@
 //!
 //! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
 //! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite, which can let
-//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `deflate` adds compressed WebSocket messages (permessage-deflate) to it.
+//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `client` is `connect`, with TLS by one of the features whose names begin with
+//! `client-`; feature `deflate` adds compressed WebSocket messages (permessage-deflate) to both. `Socket` and `Sender` are the same for both roles.
+//!
+//! A server that sends every message back:
 //!
 //! ```no_run
 //! # #[cfg(feature = "server")]
@@ -26,11 +29,32 @@
 //! # #[cfg(not(feature = "server"))]
 //! # fn main() {}
 //! ```
+//!
+//! A client:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut socket = engine_io::connect("http://127.0.0.1:3000", &Default::default()).await?;
+//! socket.send("hello")?;
+//! println!("{:?}", socket.recv().await);
+//! socket.close().await;
+//! # Ok(())
+//! # }
+//! ```
 
+#[cfg(feature = "client")]
+mod client;
+#[cfg(all(feature = "client", feature = "deflate"))]
+mod client_deflate;
+#[cfg(all(feature = "io", not(feature = "client")))]
+#[path = "no_client.rs"]
+mod client;
 #[cfg(feature = "deflate")]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod deflate;
 #[cfg(not(feature = "deflate"))]
-#[cfg_attr(not(feature = "server"), allow(dead_code))]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 #[path = "no_deflate.rs"]
 mod deflate;
 mod frame;
@@ -44,17 +68,30 @@ mod text;
 mod transport;
 mod wire;
 
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod connection;
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod registry;
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod request;
 #[cfg(feature = "server")]
 mod server;
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", feature = "deflate"))]
+mod server_deflate;
+#[cfg(feature = "io")]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod socket;
 
+#[cfg(all(feature = "client", unix))]
+pub use client::UnixConnector;
+#[cfg(feature = "client")]
+pub use client::{
+    ClientConfig, ConnectError, Connecting, Connection, Connector, CookieJar, Cookies, Proxy,
+    ProxyError, Refused, TcpConnector, Tls, TlsBuilder, TlsError, TransportError, UrlError, connect,
+};
 #[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;
 pub use frame::{Frame, FrameBuilder};
@@ -68,12 +105,12 @@ pub use text::Text;
 pub use transport::Transport;
 pub use wire::{BinaryForm, Revision, Wire};
 
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
     ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService, HttpCompression,
     Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, serve,
 };
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
 pub use socket::{Sender, Socket};

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
+use crate::client::Requests;
 use crate::connection::{End, Shared, WebSocket, now};
 use crate::frame::Frame;
 use crate::packet::Message;
@@ -30,26 +31,46 @@ const BATCH: usize = 64;
 ///
 /// Dropping it ends the session at once.
 pub struct Socket {
-    shared: Arc<Shared>,
-    registry: Alive,
-    websocket: Option<Box<WebSocket>>,
+    pub(crate) shared: Arc<Shared>,
+    /// A server's.
+    registry: Option<Alive>,
+    /// A client's.
+    pub(crate) requests: Option<Box<Requests>>,
+    pub(crate) websocket: Option<Box<WebSocket>>,
     candidate: Option<Box<WebSocket>>,
     inbox: VecDeque<Message>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
-    pub(crate) fn new(
+    pub(crate) fn server(
         shared: Arc<Shared>,
         registry: &Arc<Registry>,
         websocket: Option<Box<WebSocket>>,
     ) -> Self {
+        let mut socket = Self::new(shared, websocket);
+        socket.registry = Some(Alive::new(registry));
+        socket
+    }
+
+    pub(crate) fn client(
+        shared: Arc<Shared>,
+        requests: Requests,
+        websocket: Option<Box<WebSocket>>,
+    ) -> Self {
+        let mut socket = Self::new(shared, websocket);
+        socket.requests = Some(Box::new(requests));
+        socket
+    }
+
+    fn new(shared: Arc<Shared>, websocket: Option<Box<WebSocket>>) -> Self {
         shared
             .agreement
             .set(websocket.as_ref().and_then(|websocket| websocket.agreed));
         Self {
             shared,
-            registry: Alive::new(registry),
+            registry: None,
+            requests: None,
             websocket,
             candidate: None,
             inbox: VecDeque::new(),
@@ -125,12 +146,12 @@ impl Socket {
         &self.shared.sid
     }
 
-    /// The request that opened the session.
+    /// The request that opened the session; on a client the one that it sent.
     pub fn request(&self) -> &Request {
         &self.shared.request
     }
 
-    /// The transport that carries messages now.
+    /// The transport that carries messages now. It changes once at the most, from polling to a WebSocket, and only while the socket is polled.
     pub fn transport(&self) -> Transport {
         self.shared.lock().session.transport()
     }
@@ -153,7 +174,9 @@ impl Socket {
             if self.take_turn(now, read) {
                 self.handle_timeout(cx, now);
             }
-            let progress = self.poll_websocket(cx, read) | self.poll_candidate(cx);
+            let progress = self.poll_websocket(cx, read)
+                | self.poll_candidate(cx)
+                | self.poll_requests(cx, read);
             if read && !self.inbox.is_empty() {
                 return Poll::Ready(None);
             }
@@ -294,8 +317,19 @@ impl Socket {
         };
         self.shared
             .update(|state| state.session.handle_transport_closed(reason));
-        if let Some(websocket) = self.websocket.take() {
+        if let Some(mut websocket) = self.websocket.take() {
+            if let Some(requests) = &mut self.requests {
+                requests.websocket_ended(end, websocket.take_cause());
+            }
             end_stream(*websocket, end, &self.registry);
+        }
+    }
+
+    /// The same for a client's HTTP requests.
+    fn poll_requests(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
+        match &mut self.requests {
+            Some(requests) => requests.poll(cx, &self.shared, read),
+            None => false,
         }
     }
 
@@ -314,14 +348,20 @@ impl Socket {
         let mut packets = arrived.into_iter().map(|message| revision.decode(message));
         let (switched, upgrading) = self.shared.update(|state| {
             let session = &mut state.session;
-            while session.is_upgrading() {
+            loop {
+                // What is gone needs no packet, and a client does not move to it.
+                if end.is_none() {
+                    while let Some(packet) = session.poll_candidate() {
+                        candidate.push(packet.to_frame().websocket().clone());
+                    }
+                }
+                if !session.is_upgrading() {
+                    break;
+                }
                 match packets.next() {
                     Some(Ok(packet)) => session.handle_candidate_packet(now, &packet),
                     Some(Err(_)) => session.handle_candidate_closed(),
                     None => break,
-                }
-                while let Some(packet) = session.poll_candidate() {
-                    candidate.push(packet.to_frame().websocket().clone());
                 }
             }
             let switched = session.transport() == Transport::WebSocket;
@@ -363,7 +403,12 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        self.registry.remove(&self.shared);
+        if let Some(registry) = &self.registry {
+            registry.remove(&self.shared);
+        }
+        if let Some(requests) = &mut self.requests {
+            requests.end(&self.shared);
+        }
         let offered = self.shared.lock().candidate.take();
         let websockets = [self.websocket.take(), self.candidate.take(), offered];
         for websocket in websockets.into_iter().flatten() {
@@ -395,7 +440,7 @@ impl Socket {
 }
 
 /// Sends the close frame that the end calls for, and lets it arrive.
-fn end_stream(mut websocket: WebSocket, end: End, registry: &Alive) {
+fn end_stream(mut websocket: WebSocket, end: End, registry: &Option<Alive>) {
     match end {
         End::Failed => return,
         // tungstenite has queued the answer, if there was a question.
@@ -429,7 +474,7 @@ impl fmt::Debug for Socket {
 /// Sends to a session and closes it, from anywhere and as often as wanted. Holding it does not keep the session open.
 #[derive(Clone)]
 pub struct Sender {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Sender {
@@ -455,7 +500,7 @@ impl Sender {
         self.shared.send(frames)
     }
 
-    /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked.
+    /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked, or a client has no POST under way.
     pub fn is_writable(&self) -> bool {
         self.shared.lock().session.is_writable()
     }
@@ -495,7 +540,7 @@ impl Sender {
         &self.shared.sid
     }
 
-    /// The request that opened the session.
+    /// The request that opened the session; on a client the one that it sent.
     pub fn request(&self) -> &Request {
         &self.shared.request
     }
@@ -553,7 +598,7 @@ mod tests {
         );
         let request = http::Request::new(()).into_parts().0;
         let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
-        let mut socket = Socket::new(shared.clone(), &Arc::default(), None);
+        let mut socket = Socket::server(shared.clone(), &Arc::default(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
             for _ in 0..burst {

@@ -1,6 +1,8 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
 pub(crate) mod boundary;
+mod clock;
+mod mask;
 mod stream;
 mod websocket;
 
@@ -10,8 +12,9 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
+pub(crate) use clock::Clock;
 pub(crate) use stream::Stream;
-pub(crate) use websocket::{End, WebSocket};
+pub(crate) use websocket::{Cause, End, WebSocket};
 
 use crate::deflate::Agreement;
 use crate::frame::Frame;
@@ -30,6 +33,8 @@ pub(crate) struct Shared {
     pub(crate) wire: Wire,
     /// Whether frames are to be compressed.
     pub(crate) agreement: Agreement,
+    /// A client's clock.
+    pub(crate) clock: Option<Box<Clock>>,
     state: Mutex<State>,
 }
 
@@ -68,7 +73,7 @@ impl State {
             || self.has_input()
             || self.candidate.is_some()
             || self.session.state() != ReadyState::Open
-            || self.session.transport() != Transport::Polling && self.session.buffered() > 0;
+            || self.session.owner_writes() && self.session.buffered() > 0;
         let driver = if drive { self.driver.take() } else { None };
         [driver, get, post]
     }
@@ -116,6 +121,7 @@ impl Shared {
             request,
             wire,
             agreement: Agreement::default(),
+            clock: None,
             state: Mutex::new(state),
         }
     }
@@ -163,9 +169,10 @@ impl Shared {
     fn queue<'a>(&self, frames: impl Iterator<Item = &'a Frame> + Clone) -> Result<(), SendError> {
         let mut state = self.lock();
         state.session.send(frames)?;
-        let waker = match state.session.transport() {
-            Transport::Polling => state.get.take(),
-            Transport::WebSocket => state.driver.take(),
+        let waker = if state.session.owner_writes() {
+            state.driver.take()
+        } else {
+            state.get.take()
         };
         drop(state);
         if let Some(waker) = waker {

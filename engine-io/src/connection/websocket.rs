@@ -19,9 +19,11 @@ use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::boundary::Boundary;
+use super::mask::masked;
 use super::stream::Stream;
 use crate::deflate::{Agreed, Inflater};
 use crate::packet::Message;
+use crate::session::Side;
 use crate::text::Text;
 
 /// What one read takes at most.
@@ -43,6 +45,7 @@ thread_local! {
 
 pub(crate) struct WebSocket {
     stream: Stream,
+    side: Side,
     max_message: usize,
     context: Option<Box<WebSocketContext>>,
     /// Read and not yet looked at: by the HTTP server before the upgrade, or behind enough inflated messages.
@@ -57,6 +60,19 @@ pub(crate) struct WebSocket {
     unflushed: bool,
     /// Bytes in `egress` that tungstenite put there.
     pongs: usize,
+    /// The sub-protocol that a client's server has chosen.
+    pub(crate) protocol: Option<Box<str>>,
+    /// What a client's owner may want to know about the end.
+    cause: Option<Box<Cause>>,
+}
+
+/// What there is to tell about the end of a WebSocket.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The peer's close frame.
+    Close(u16, String),
+    /// The connection failed.
+    Io(io::Error),
 }
 
 /// Why nothing more can be read.
@@ -73,10 +89,11 @@ pub(crate) enum End {
 }
 
 impl WebSocket {
-    /// The server's end of an upgraded connection.
-    pub(crate) fn server(stream: Stream, ahead: &[u8], max_message: usize) -> Self {
+    /// One end of an upgraded connection.
+    pub(crate) fn new(side: Side, stream: Stream, ahead: &[u8], max_message: usize) -> Self {
         Self {
             stream,
+            side,
             max_message,
             context: None,
             ahead: ahead.into(),
@@ -86,6 +103,19 @@ impl WebSocket {
             egress: VecDeque::new(),
             unflushed: false,
             pongs: 0,
+            protocol: None,
+            cause: None,
+        }
+    }
+
+    /// What there is to tell about the end; on clients only.
+    pub(crate) fn take_cause(&mut self) -> Option<Cause> {
+        self.cause.take().map(|cause| *cause)
+    }
+
+    fn tell(&mut self, cause: impl FnOnce() -> Cause) {
+        if self.side == Side::Client && self.cause.is_none() {
+            self.cause = Some(Box::new(cause()));
         }
     }
 
@@ -109,7 +139,10 @@ impl WebSocket {
         let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
         let result = match read {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Failed)),
+            Poll::Ready(Err(error)) => {
+                self.tell(|| Cause::Io(error));
+                Poll::Ready(Err(End::Failed))
+            }
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(End::Closed)),
             Poll::Ready(Ok(())) => Poll::Ready(self.feed(buffer.filled(), inbox)),
         };
@@ -136,7 +169,9 @@ impl WebSocket {
             if input.is_empty() {
                 break;
             }
-            let message = self.inflater.advance(&mut input, self.max_message);
+            let message = self
+                .inflater
+                .advance(&mut input, self.max_message, self.side);
             if let Some(message) = message.map_err(End::Violation)? {
                 inflated += message.len();
                 inbox.push_back(message);
@@ -166,38 +201,50 @@ impl WebSocket {
     /// Lets tungstenite parse.
     fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
         let max = self.max_message;
+        let role = match self.side {
+            Side::Server => Role::Server,
+            Side::Client => Role::Client,
+        };
         let context = self.context.get_or_insert_with(|| {
             let config = WebSocketConfig::default()
                 .read_buffer_size(CONTEXT_BUFFER)
                 .write_buffer_size(0)
                 .max_message_size(Some(max))
                 .max_frame_size(Some(max));
-            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+            Box::new(WebSocketContext::new(role, Some(config)))
         });
         let mut pipe = Pipe {
             input,
             egress: &mut self.egress,
             pongs: &mut self.pongs,
         };
-        loop {
+        let mut closed = None;
+        let end = loop {
             match context.read(&mut pipe) {
                 Ok(tungstenite::Message::Text(text)) => match Text::try_from(Bytes::from(text)) {
                     Ok(text) => inbox.push_back(Message::Text(text)),
-                    Err(_) => return Err(End::Violation(1007)),
+                    Err(_) => break Err(End::Violation(1007)),
                 },
                 Ok(tungstenite::Message::Binary(data)) => inbox.push_back(Message::Binary(data)),
+                Ok(tungstenite::Message::Close(frame)) => closed = frame,
                 // The next turn queues the answer; that to a close frame ends with `ConnectionClosed`.
                 Ok(_) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Err(End::Closed),
-                Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
-                    return Err(End::Violation(1009));
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    break Ok(());
                 }
-                Err(Error::Utf8(_)) => return Err(End::Violation(1007)),
-                Err(Error::Protocol(_)) => return Err(End::Violation(1002)),
-                Err(_) => return Err(End::Failed),
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Err(End::Closed),
+                Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+                    break Err(End::Violation(1009));
+                }
+                Err(Error::Utf8(_)) => break Err(End::Violation(1007)),
+                Err(Error::Protocol(_)) => break Err(End::Violation(1002)),
+                Err(_) => break Err(End::Failed),
             }
+        };
+        if let Some(frame) = closed {
+            self.tell(|| Cause::Close(frame.code.into(), frame.reason.to_string()));
         }
+        end?;
         if self.boundary.is_clean() {
             self.context = None;
         }
@@ -206,7 +253,10 @@ impl WebSocket {
 
     /// Queues a finished frame.
     pub(crate) fn push(&mut self, frame: Bytes) {
-        self.egress.push_back(frame);
+        self.egress.push_back(match self.side {
+            Side::Server => frame,
+            Side::Client => masked(&frame),
+        });
     }
 
     /// Queues a close frame; without a code it has no body.
@@ -345,7 +395,7 @@ mod tests {
     fn nothing_is_kept_between_messages() {
         let (stream, _peer) = tokio::io::duplex(1);
         let stream = Stream::Other(Box::new(stream));
-        let mut websocket = WebSocket::server(stream, &[], 1000);
+        let mut websocket = WebSocket::new(Side::Server, stream, &[], 1000);
         let mut inbox = VecDeque::new();
         for (input, kept) in [
             (frame(0x81, b"4whole"), false),

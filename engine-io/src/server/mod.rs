@@ -245,7 +245,7 @@ impl Server {
                 let shared = self.open(sid.clone(), request, transport, wire)?;
                 // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
                 let response = polling::first_answer(&shared);
-                place.send(Socket::new(shared, &self.inner.registry, None));
+                place.send(Socket::server(shared, &self.inner.registry, None));
                 response
             }
             Transport::WebSocket => {
@@ -330,7 +330,7 @@ impl Server {
         };
         match self.open(sid, request, Transport::WebSocket, wire) {
             Ok(shared) => {
-                place.send(Socket::new(shared, &self.inner.registry, Some(websocket)));
+                place.send(Socket::server(shared, &self.inner.registry, Some(websocket)));
             }
             Err(refusal) => {
                 tracing::debug!(%refusal, "websocket closed");

@@ -12,6 +12,7 @@ use super::refusal::bare;
 use super::route::is_extended_connect;
 use crate::connection::{Shared, Stream, WebSocket, now};
 use crate::deflate::{Agreed, DeflateConfig};
+use crate::session::Side;
 use crate::wire::BinaryForm;
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
@@ -62,7 +63,7 @@ pub(crate) async fn upgraded(
     match upgrade.await {
         Ok(upgraded) => {
             let (stream, ahead) = Stream::from_upgraded(upgraded);
-            let mut websocket = Box::new(WebSocket::server(stream, &ahead, max_payload));
+            let mut websocket = Box::new(WebSocket::new(Side::Server, stream, &ahead, max_payload));
             websocket.agreed = agreed;
             Some(websocket)
         }

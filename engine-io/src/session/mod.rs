@@ -186,6 +186,28 @@ impl Session {
         self.handshake.as_deref()
     }
 
+    /// The same session with binary messages written in that form over a WebSocket.
+    #[must_use]
+    pub fn with_binary(mut self, binary: BinaryForm) -> Self {
+        self.wire.binary = binary;
+        self
+    }
+
+    /// When the peer will have been silent for too long, or is to be asked for a sign of life; `None` before the opening and after the end.
+    pub fn heartbeat_deadline(&self) -> Option<Instant> {
+        self.heartbeat.deadline()
+    }
+
+    /// Whether what is queued leaves by the owner's hand: over a WebSocket, and on clients. Otherwise a parked GET takes it.
+    pub fn owner_writes(&self) -> bool {
+        self.transport == Transport::WebSocket || self.side == Side::Client
+    }
+
+    /// Whether a client has sent its close packet over polling.
+    pub fn said_goodbye(&self) -> bool {
+        self.polling.goodbye
+    }
+
     /// Whether a candidate transport is being tried.
     pub fn is_upgrading(&self) -> bool {
         self.upgrade.is_active()

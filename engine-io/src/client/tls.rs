@@ -1,0 +1,159 @@
+//! Encryption of a client's connections, by the library that the features name.
+//!
+//! This file and `lib.rs` are the only ones that look at features.
+
+use std::fmt;
+use std::io;
+use std::sync::{Arc, OnceLock};
+
+use super::error::TransportError;
+use crate::connection::Stream;
+
+#[cfg(feature = "client-native-tls")]
+mod native;
+#[cfg(feature = "client-rustls")]
+mod rustls;
+
+/// How connections are encrypted. Clones share sessions that can be resumed.
+#[derive(Clone)]
+pub struct Tls(Backend);
+
+#[derive(Clone)]
+#[cfg_attr(not(feature = "client-rustls"), allow(clippy::exhaustive_enums))]
+enum Backend {
+    #[cfg(feature = "client-rustls")]
+    Rustls(tokio_rustls::TlsConnector),
+    #[cfg(feature = "client-native-tls")]
+    Native(tokio_native_tls::TlsConnector),
+    /// Without any library.
+    #[allow(dead_code)]
+    None,
+}
+
+/// What is to be trusted and shown, before it is one of the libraries' forms.
+#[derive(Clone, Default)]
+pub struct TlsBuilder {
+    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+    roots: Vec<Vec<u8>>,
+    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+    accept_invalid: bool,
+}
+
+impl Tls {
+    /// Options in the words of this crate.
+    pub fn builder() -> TlsBuilder {
+        TlsBuilder::default()
+    }
+
+    pub(crate) async fn connect(&self, stream: Stream, host: &str) -> Result<Stream, TransportError> {
+        let connected: io::Result<Stream> = match &self.0 {
+            #[cfg(feature = "client-rustls")]
+            Backend::Rustls(connector) => rustls::connect(connector, stream, host).await,
+            #[cfg(feature = "client-native-tls")]
+            Backend::Native(connector) => native::connect(connector, stream, host).await,
+            Backend::None => {
+                drop(stream);
+                return Err(TransportError::TlsUnavailable("no feature for it is on".into()));
+            }
+        };
+        connected.map_err(|cause| TransportError::Tls {
+            host: host.into(),
+            cause: Arc::new(cause),
+        })
+    }
+}
+
+impl TlsBuilder {
+    /// Trusts the certificates in a PEM file, too: a company's own authority, or a server's own certificate.
+    #[must_use]
+    pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots.push(pem.into());
+        self
+    }
+
+    /// The certificate chain and the private key that a server may ask for, both in PEM; native TLS wants the key in PKCS #8.
+    #[must_use]
+    pub fn client_certificate(
+        mut self,
+        chain: impl Into<Vec<u8>>,
+        key: impl Into<Vec<u8>>,
+    ) -> Self {
+        self.identity = Some((chain.into(), key.into()));
+        self
+    }
+
+    /// Trusts any certificate for any name, so that everybody in between can read and write. For tests.
+    #[must_use]
+    pub fn danger_accept_invalid_certificates(mut self) -> Self {
+        self.accept_invalid = true;
+        self
+    }
+
+    /// Puts it into the library's form: rustls, or native TLS without it.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] when a certificate or key cannot be read, or there are no roots or no crypto provider.
+    pub fn build(self) -> Result<Tls, TlsError> {
+        #[cfg(feature = "client-rustls")]
+        return rustls::build(self).map(|connector| Tls(Backend::Rustls(connector)));
+        #[cfg(all(feature = "client-native-tls", not(feature = "client-rustls")))]
+        return native::build(self).map(|connector| Tls(Backend::Native(connector)));
+        #[cfg(not(any(feature = "client-rustls", feature = "client-native-tls")))]
+        Err(TlsError("no feature for tls is on".into()))
+    }
+}
+
+#[cfg(feature = "client-rustls")]
+impl Tls {
+    /// A configuration of rustls. ALPN is set to `http/1.1` if it says nothing.
+    pub fn rustls(config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
+        Self(Backend::Rustls(rustls::connector(config)))
+    }
+}
+
+/// Why TLS cannot be set up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsError(String);
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for TlsError {}
+
+/// What a configuration says, or the default, which is made when the first connection needs it.
+#[derive(Clone, Default)]
+pub(crate) struct LazyTls(Arc<OnceLock<Result<Tls, TlsError>>>);
+
+impl LazyTls {
+    pub(crate) fn get(&self) -> Result<&Tls, TransportError> {
+        self.0
+            .get_or_init(|| TlsBuilder::default().build())
+            .as_ref()
+            .map_err(|error| TransportError::TlsUnavailable(error.0.clone()))
+    }
+}
+
+impl From<Tls> for LazyTls {
+    fn from(tls: Tls) -> Self {
+        Self(Arc::new(OnceLock::from(Ok(tls))))
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TlsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The key is a secret.
+        f.debug_struct("TlsBuilder").finish_non_exhaustive()
+    }
+}
