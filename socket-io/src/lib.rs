@@ -4,12 +4,16 @@
 mod adapter;
 #[cfg(feature = "brotli")]
 mod brotli;
+mod common;
 pub mod protocol;
+mod refusal;
 #[cfg(feature = "server")]
 mod server;
 
+pub use common::{Data, EventName, Outcome, State};
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
+pub use refusal::Refusal;
 
 #[cfg(feature = "server")]
 pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
@@ -21,9 +25,9 @@ pub use engine_io::{
 };
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Emit,
+    EmitError, Failure, FromContext, Handler, HandlerError, Handshake, Middleware, Namespace,
+    Socket, SocketData, SocketIo, SocketIoBuilder,
 };
 
 /// Compresses a whole file.

@@ -28,11 +28,6 @@ impl<C, E: Clone> Core<C, E> {
         self.sockets[key.0].next_ack_id()
     }
 
-    /// Whether events go through the queue that repeats them.
-    pub(crate) fn repeats(&self, key: Key) -> bool {
-        self.sockets[key.0].queue.is_some()
-    }
-
     /// Emits an event. `ready` says that the connection is not known to be dead.
     ///
     /// # Errors

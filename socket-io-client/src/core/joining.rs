@@ -12,9 +12,9 @@ use super::{Core, JoinError, Key, Output, Phase, SocketOutput};
 impl<C, E: Clone> Core<C, E> {
     pub(super) fn authorize(&mut self, key: Key) {
         let socket = &mut self.sockets[key.0];
-        socket.phase = Phase::Authorizing;
-        socket.epoch += 1;
-        let epoch = socket.epoch;
+        self.last_epoch += 1;
+        let epoch = self.last_epoch;
+        (socket.phase, socket.epoch) = (Phase::Authorizing, epoch);
         self.outputs
             .push_back(Output::Authorize { socket: key, epoch });
     }

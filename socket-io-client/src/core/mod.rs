@@ -33,7 +33,7 @@ use socket::SocketState;
 pub(crate) use socket::{Incoming, Phase};
 
 /// Names a socket of a manager.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Key(usize);
 
 /// How often and when a lost connection is made again.
@@ -170,6 +170,8 @@ pub(crate) struct Core<C, E> {
     state: State,
     backoff: Backoff,
     sockets: Slab<SocketState<C>>,
+    /// Of the last attempt of any socket to join. Never used twice, as keys of sockets are.
+    last_epoch: u64,
     sends: VecDeque<Encoded>,
     outputs: VecDeque<Output<C, E>>,
 }
@@ -181,6 +183,7 @@ impl<C, E: Clone> Core<C, E> {
             state: State::Closed,
             backoff: Backoff::new(reconnect.delay, reconnect.delay_max, reconnect.jitter),
             sockets: Slab::new(),
+            last_epoch: 0,
             sends: VecDeque::new(),
             outputs: VecDeque::new(),
             config,
@@ -197,6 +200,11 @@ impl<C, E: Clone> Core<C, E> {
     /// The next thing to do or to tell.
     pub(crate) fn poll_output(&mut self) -> Option<Output<C, E>> {
         self.outputs.pop_front()
+    }
+
+    /// How many outputs are to be taken out.
+    pub(crate) fn outputs(&self) -> usize {
+        self.outputs.len()
     }
 
     /// When `handle_deadline` wants to be called.
@@ -222,6 +230,10 @@ impl<C, E: Clone> Core<C, E> {
 
     pub(crate) fn is_open(&self) -> bool {
         self.state == State::Open
+    }
+
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.state, State::Opening { .. })
     }
 
     /// Whether somebody wants a connection, be there one or not.
@@ -445,6 +457,11 @@ impl<C, E: Clone> Core<C, E> {
     pub(crate) fn remove(&mut self, key: Key) {
         self.disconnect(key);
         let mut socket = self.sockets.remove(key.0);
+        // The key may be used again.
+        self.outputs.retain(|output| match output {
+            Output::Authorize { socket, .. } | Output::Socket(socket, _) => *socket != key,
+            Output::Open { .. } | Output::Close | Output::Manager(_) | Output::Answer(..) => true,
+        });
         let acks = socket.acks.drain().map(|(_, completion)| completion);
         let queued = socket.queue.iter_mut().flat_map(|queue| queue.drain());
         for completion in acks.chain(queued) {
@@ -505,7 +522,8 @@ impl<C, E: Clone> Core<C, E> {
         let socket = &mut self.sockets[key.0];
         let was_joining = !matches!(socket.phase, Phase::Inactive | Phase::Waiting);
         socket.phase = next;
-        socket.epoch += 1;
+        self.last_epoch += 1;
+        socket.epoch = self.last_epoch;
         socket.id = None;
         socket.early = VecDeque::new();
         was_joining
@@ -539,6 +557,19 @@ impl<C, E: Clone> Core<C, E> {
 
     pub(crate) fn id(&self, key: Key) -> Option<Text> {
         self.sockets[key.0].id.clone()
+    }
+
+    /// Whether it does not come back by itself: it wants no connection, or none is being made any more.
+    pub(crate) fn is_over(&self, key: Key) -> bool {
+        let socket = &self.sockets[key.0];
+        !socket.is_active() || (self.is_closed() && socket.phase == Phase::Waiting)
+    }
+
+    /// Whether events wait for the socket to join, or for their acknowledgement because they may have to be sent again.
+    pub(crate) fn has_unsent(&self, key: Key) -> bool {
+        let socket = &self.sockets[key.0];
+        let queue = socket.queue.as_ref();
+        socket.sends.len() > 0 || queue.is_some_and(|queue| !queue.is_empty())
     }
 
     pub(crate) fn recovered(&self, key: Key) -> bool {

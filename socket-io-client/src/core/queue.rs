@@ -45,6 +45,10 @@ impl<C> RetryQueue<C> {
         self.deadline
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
     /// The first packet is always taken, however large.
     pub(crate) fn push(
         &mut self,

@@ -17,11 +17,11 @@ use super::eio3;
 use super::error::Failure;
 use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
-use super::refusal::Refusal;
 use super::socket::Socket;
 use crate::protocol::{
     AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
 };
+use crate::refusal::Refusal;
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
 const LEFT_GRACE: Duration = Duration::from_secs(10);

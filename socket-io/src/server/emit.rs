@@ -8,17 +8,8 @@ use super::error::EmitError;
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, Target};
+use crate::common::Outcome;
 use crate::protocol::{AckId, Encoded};
-
-/// What became of an event for one client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It is queued, behind everything that was sent before.
-    Queued,
-    /// It was volatile and the client was busy, so it was dropped.
-    Skipped,
-}
 
 /// How one event is sent to one client; see [`Socket::volatile`] and [`Socket::compress`]. Each step returns the changed choice; nothing happens before the
 /// last one.

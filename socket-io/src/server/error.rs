@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use engine_io::{SendError, Text};
 
-use super::Refusal;
 use crate::adapter::SocketId;
 use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
+use crate::refusal::Refusal;
 
 /// Why something was not sent.
 #[derive(Clone, Debug, PartialEq)]

@@ -11,9 +11,9 @@ use serde::Serialize;
 
 use super::error::Failure;
 use super::extract::{Context, FromContext};
-use super::refusal::Refusal;
 use super::reply::reply;
 use super::socket::Socket;
+use crate::refusal::Refusal;
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 

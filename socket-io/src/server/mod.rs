@@ -12,7 +12,6 @@ mod extract;
 mod handler;
 mod handshake;
 mod namespace;
-mod refusal;
 mod reply;
 mod socket;
 #[cfg(test)]
@@ -41,15 +40,15 @@ use tokio::sync::watch;
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
-pub use emit::{Emit, Outcome};
+pub use emit::Emit;
 pub use error::{AckError, EmitError, Failure, HandlerError};
-pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use extract::{Ack, Auth, Context, FromContext, SocketData};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
-pub use refusal::Refusal;
 pub use socket::Socket;
 
+use crate::refusal::Refusal;
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;

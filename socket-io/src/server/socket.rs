@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::ack::{AckFuture, Completion};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
-use super::emit::{self, Emit, Outcome};
+use super::emit::{self, Emit};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handshake::Handshake;
@@ -20,6 +20,7 @@ use super::namespace::Namespace;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
 use crate::adapter::{Flags, IntoRooms, Room, SocketId};
+use crate::common::Outcome;
 use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };

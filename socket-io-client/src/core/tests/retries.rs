@@ -15,7 +15,6 @@ fn rig() -> (Rig, Key) {
 
 impl Rig {
     fn repeat(&mut self, key: Key, name: &str, tag: u32) {
-        assert!(self.core.repeats(key));
         let id = self.core.next_ack_id(key);
         let emission = self.emission(key, name, Some(id), false);
         let taken = self
