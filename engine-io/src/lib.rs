@@ -45,11 +45,11 @@
 
 #[cfg(feature = "client")]
 mod client;
-#[cfg(all(feature = "client", feature = "deflate"))]
-mod client_deflate;
 #[cfg(all(feature = "io", not(feature = "client")))]
 #[path = "no_client.rs"]
 mod client;
+#[cfg(all(feature = "client", feature = "deflate"))]
+mod client_deflate;
 #[cfg(feature = "deflate")]
 #[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod deflate;
@@ -90,7 +90,8 @@ pub use client::UnixConnector;
 #[cfg(feature = "client")]
 pub use client::{
     ClientConfig, ConnectError, Connecting, Connection, Connector, CookieJar, Cookies, Proxy,
-    ProxyError, Refused, TcpConnector, Tls, TlsBuilder, TlsError, TransportError, UrlError, connect,
+    ProxyError, Refused, TcpConnector, Tls, TlsBuilder, TlsError, TransportError, UrlError,
+    connect,
 };
 #[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;

@@ -249,10 +249,7 @@ impl ClientConfig {
     /// The time of day, by which [`Sender::heartbeat_expired`](crate::Sender::heartbeat_expired) notices that the machine was asleep. Default the
     /// system's; tests have their own.
     #[must_use]
-    pub fn wall_clock(
-        mut self,
-        clock: impl Fn() -> SystemTime + Send + Sync + 'static,
-    ) -> Self {
+    pub fn wall_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.wall_clock = Arc::new(clock);
         self
     }

@@ -129,10 +129,14 @@ pub(crate) async fn websocket(endpoint: &Arc<Endpoint>) -> Result<Socket, Transp
         })
         .await;
     }
-    let mut packets = arrived.into_iter().map(|message| Revision::V4.decode(message));
+    let mut packets = arrived
+        .into_iter()
+        .map(|message| Revision::V4.decode(message));
     let Some(packet) = packets.next() else {
         // Without a packet the reading has ended.
-        let end = end.err().and_then(|end| end_error(end, websocket.take_cause()));
+        let end = end
+            .err()
+            .and_then(|end| end_error(end, websocket.take_cause()));
         return Err(end.unwrap_or_else(|| TransportError::Protocol("no open packet".into())));
     };
     let mut session = new_session(endpoint, Transport::WebSocket);
@@ -143,8 +147,7 @@ pub(crate) async fn websocket(endpoint: &Arc<Endpoint>) -> Result<Socket, Transp
         while packets
             .next()
             .is_some_and(|packet| state.handle_packet(now, Transport::WebSocket, packet))
-        {
-        }
+        {}
     });
     let requests = Requests::new(endpoint.clone(), None, None, false);
     Ok(Socket::client(shared, requests, Some(websocket)))

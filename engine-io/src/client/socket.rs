@@ -39,7 +39,10 @@ impl Sender {
         let awake = clock.now(now());
         self.shared.update(|state| {
             let session = &mut state.session;
-            if session.heartbeat_deadline().is_some_and(|deadline| awake >= deadline) {
+            if session
+                .heartbeat_deadline()
+                .is_some_and(|deadline| awake >= deadline)
+            {
                 session.handle_transport_closed(CloseReason::PingTimeout);
             }
             session.state() == ReadyState::Closed(CloseReason::PingTimeout)

@@ -33,11 +33,20 @@ enum Backend {
 /// What is to be trusted and shown, before it is one of the libraries' forms.
 #[derive(Clone, Default)]
 pub struct TlsBuilder {
-    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "client-rustls", feature = "client-native-tls")),
+        allow(dead_code)
+    )]
     roots: Vec<Vec<u8>>,
-    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "client-rustls", feature = "client-native-tls")),
+        allow(dead_code)
+    )]
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "client-rustls", feature = "client-native-tls")),
+        allow(dead_code)
+    )]
     accept_invalid: bool,
 }
 
@@ -47,7 +56,11 @@ impl Tls {
         TlsBuilder::default()
     }
 
-    pub(crate) async fn connect(&self, stream: Stream, host: &str) -> Result<Stream, TransportError> {
+    pub(crate) async fn connect(
+        &self,
+        stream: Stream,
+        host: &str,
+    ) -> Result<Stream, TransportError> {
         let connected: io::Result<Stream> = match &self.0 {
             #[cfg(feature = "client-rustls")]
             Backend::Rustls(connector) => rustls::connect(connector, stream, host).await,
@@ -55,7 +68,9 @@ impl Tls {
             Backend::Native(connector) => native::connect(connector, stream, host).await,
             Backend::None => {
                 drop(stream);
-                return Err(TransportError::TlsUnavailable("no feature for it is on".into()));
+                return Err(TransportError::TlsUnavailable(
+                    "no feature for it is on".into(),
+                ));
             }
         };
         connected.map_err(|cause| TransportError::Tls {

@@ -86,10 +86,13 @@ fn check(
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let has = |name, token: &str| {
         let list = text(name).unwrap_or_default();
-        list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token))
+        list.split(',')
+            .any(|item| item.trim().eq_ignore_ascii_case(token))
     };
     if !has(UPGRADE, "websocket") || !has(CONNECTION, "upgrade") {
-        return Err(TransportError::Handshake("it does not switch to a websocket"));
+        return Err(TransportError::Handshake(
+            "it does not switch to a websocket",
+        ));
     }
     if text(SEC_WEBSOCKET_ACCEPT) != Some(&derive_accept_key(key.as_bytes())) {
         return Err(TransportError::Handshake("it answers another key"));
@@ -99,7 +102,9 @@ fn check(
         Some(chosen) if protocols.iter().any(|offered| offered == chosen) => {
             Ok(Some(chosen.into()))
         }
-        Some(_) => Err(TransportError::Handshake("it chooses a sub-protocol that was not offered")),
+        Some(_) => Err(TransportError::Handshake(
+            "it chooses a sub-protocol that was not offered",
+        )),
     }
 }
 
@@ -113,7 +118,9 @@ fn agreed(
         Some(config) => config.accept(answers).ok(),
         None => answers.next().is_none().then_some(None),
     };
-    agreed.ok_or(TransportError::Handshake("it agrees on an extension that was not offered"))
+    agreed.ok_or(TransportError::Handshake(
+        "it agrees on an extension that was not offered",
+    ))
 }
 
 /// What to tell about the end of a WebSocket.

@@ -330,7 +330,11 @@ impl Server {
         };
         match self.open(sid, request, Transport::WebSocket, wire) {
             Ok(shared) => {
-                place.send(Socket::server(shared, &self.inner.registry, Some(websocket)));
+                place.send(Socket::server(
+                    shared,
+                    &self.inner.registry,
+                    Some(websocket),
+                ));
             }
             Err(refusal) => {
                 tracing::debug!(%refusal, "websocket closed");

@@ -71,10 +71,8 @@ pub(super) fn build(options: TlsBuilder) -> Result<TlsConnector, TlsError> {
     Ok(connector(Arc::new(config)))
 }
 
-type Untrusting = tokio_rustls::rustls::ConfigBuilder<
-    ClientConfig,
-    tokio_rustls::rustls::WantsVerifier,
->;
+type Untrusting =
+    tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::WantsVerifier>;
 type Trusting = tokio_rustls::rustls::ConfigBuilder<
     ClientConfig,
     tokio_rustls::rustls::client::WantsClientCert,
@@ -129,7 +127,9 @@ fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
         tokio_rustls::rustls::crypto::ring::default_provider(),
     ));
     #[cfg(not(any(feature = "client-ring", feature = "client-aws-lc-rs")))]
-    Err(TlsError("no crypto provider: turn on client-ring or client-aws-lc-rs, or install one".into()))
+    Err(TlsError(
+        "no crypto provider: turn on client-ring or client-aws-lc-rs, or install one".into(),
+    ))
 }
 
 /// Trusts every certificate; signatures still have to be right.
