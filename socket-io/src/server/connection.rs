@@ -17,6 +17,7 @@ use super::eio3;
 use super::error::Failure;
 use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
+use super::handlers::On;
 use super::refusal::Refusal;
 use super::socket::Socket;
 use crate::protocol::{
@@ -308,9 +309,15 @@ impl Driver {
     }
 
     fn dispatch(&mut self, socket: &Socket, event: Event, ack: Option<AckId>) {
-        let (any, named) = socket.namespace().event_handlers(&event.name);
-        let named = named.unwrap_or_default();
-        if any.is_empty() && named.is_empty() {
+        let registries = [Some(&**socket.namespace().registry()), socket.registry()];
+        let lists = registries.map(|registry| Some((registry?, registry?.for_event(&event.name))));
+        let handlers = || {
+            let lists = lists.iter().flatten();
+            lists.flat_map(|(registry, lists)| {
+                lists.iter().flatten().map(move |entry| (*registry, entry))
+            })
+        };
+        if handlers().next().is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
             if let Err(error) = event.args.validate() {
                 self.violate(&error.to_string());
@@ -324,11 +331,14 @@ impl Driver {
             ack: ack.map(Question::new),
             reason: None,
         };
-        for handler in any.iter().chain(named.iter()) {
+        for (registry, entry) in handlers() {
             if !socket.is_connected() {
                 return;
             }
-            if let Err(failure) = handler::run(handler, context.clone()) {
+            if !registry.claim(entry) {
+                continue;
+            }
+            if let Err(failure) = handler::run(&entry.handler, context.clone()) {
                 let message = match failure {
                     Failure::Args(error) => error.to_string(),
                     other => format!("{other:?}"),
@@ -370,7 +380,7 @@ impl Driver {
         };
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
-        let middlewares = namespace.middlewares();
+        let middlewares = namespace.registry().middlewares();
         let socket = Socket::new(
             id,
             namespace,
@@ -434,7 +444,7 @@ impl Driver {
             ack: None,
             reason: None,
         };
-        socket.run_handlers(&socket.namespace().connect_handlers(), context);
+        socket.run_handlers(On::Connect, context);
     }
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {

@@ -6,9 +6,10 @@ use serde::de::DeserializeOwned;
 use super::ack::AckFuture;
 use super::error::EmitError;
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, Target};
-use crate::protocol::{AckId, Encoded};
+use crate::protocol::AckId;
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,40 +107,42 @@ pub(crate) fn to_many(
 }
 
 /// Writes an event for clients of a namespace.
-pub(crate) fn encode(
-    namespace: &Namespace,
+pub(crate) fn encode<'a>(
+    namespace: &'a Namespace,
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
     flags: Flags,
-) -> Result<Encoded, EmitError> {
+) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
     let packet =
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    Ok(if flags.uncompressed {
+    let packet = if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    })
+    };
+    Ok(EventPacket::new(namespace, packet))
 }
 
 /// Queues a finished event for one client.
 pub(crate) fn deliver(
     socket: &Socket,
-    packet: &Encoded,
+    packet: &EventPacket<'_>,
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
+    socket.tell_outgoing(packet);
     if flags.volatile && !socket.connection().sender.is_writable() {
         return Ok(Outcome::Skipped);
     }
-    socket.send(packet).map(|()| Outcome::Queued)
+    socket.send(packet.encoded()).map(|()| Outcome::Queued)
 }
 
 impl Delivery {
     /// One recipient's share of a broadcast. Whose outbox is full is disconnected.
-    pub(crate) fn deliver(&mut self, socket: &Socket, packet: &Encoded, flags: Flags) {
+    pub(crate) fn deliver(&mut self, socket: &Socket, packet: &EventPacket<'_>, flags: Flags) {
         match deliver(socket, packet, flags) {
             Ok(Outcome::Queued) => self.sent += 1,
             Ok(Outcome::Skipped) => self.skipped += 1,

@@ -9,12 +9,18 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
-mod handler;
+pub(crate) mod handler;
+pub(crate) mod handlers;
 mod handshake;
 mod namespace;
+mod own_handlers;
+mod packet;
 mod refusal;
+mod remote;
 mod reply;
+mod server_events;
 mod socket;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -34,21 +40,26 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use parking_lot::RwLock;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
 
-pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
+pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
 pub use handler::{Handler, Middleware};
+pub use handlers::HandlerId;
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use namespace::{Namespace, WeakNamespace};
+pub use packet::EventPacket;
 pub use refusal::Refusal;
+pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
+pub use stream::EventStream;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
@@ -155,6 +166,42 @@ impl SocketIo {
     /// All sockets of `/` but those in these rooms.
     pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
         self.of("/").except(rooms)
+    }
+
+    /// All sockets of `/`.
+    pub fn all(&self) -> Broadcast {
+        self.of("/").all()
+    }
+
+    /// The sockets of `/` of all processes of a cluster; see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        self.all().fetch_sockets().await
+    }
+
+    /// Sends an event to the namespace `/` of the other servers of a cluster; see [`Namespace::server_side_emit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::server_side_emit`].
+    pub fn server_side_emit(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        self.of("/").server_side_emit(event, data)
+    }
+
+    /// The same, and collects the answers; see [`Namespace::server_side_emit_with_ack`].
+    pub fn server_side_emit_with_ack<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> BroadcastAcks<R> {
+        self.of("/").server_side_emit_with_ack(event, data)
     }
 
     /// Sends an event to all sockets of `/`; see [`Broadcast::emit`].
@@ -351,14 +398,7 @@ impl SocketIo {
     }
 
     pub(crate) fn report(&self, error: &HandlerError) {
-        match &self.0.config.on_error {
-            Some(observe) => {
-                if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
-                }
-            }
-            None => tracing::warn!(%error, "handler failed"),
-        }
+        self.0.config.report(error);
     }
 }
 
