@@ -15,8 +15,10 @@ use super::socket::Socket;
 /// use socket_io::{Data, Socket};
 ///
 /// io.of("/").on_connect(async |socket: Socket| {
+///     // Nothing is listened to before the client has said who it is.
 ///     socket.once("name", async |socket: Socket, Data(name): Data<String>| {
-///         socket.on("say", async move |Data(text): Data<String>| println!("{name}: {text}"));
+///         socket.insert_data(name);
+///         socket.on("say", async |Data(text): Data<String>| println!("{text}"));
 ///     });
 /// });
 /// ```
