@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{Revision, SendError, Text, Transport};
+use engine_io::{Counters, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handshake::Handshake;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
@@ -112,6 +113,11 @@ impl Socket {
         self.0.state.load(Ordering::Acquire) == CONNECTED
     }
 
+    /// What the connection has carried so far: packets and bytes of all its namespaces.
+    pub fn counters(&self) -> Counters {
+        self.0.connection.sender.counters()
+    }
+
     /// Bytes that wait to be written to the client.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
@@ -203,6 +209,14 @@ impl Socket {
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
     }
 
+    /// The same, unless something else waits; then it returns false.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
+        }
+        Ok(self.0.connection.sender.send_volatile(packet.frames())?)
+    }
+
     /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
     pub(crate) fn acknowledge(
         &self,
@@ -238,6 +252,10 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
+    }
+
+    pub(crate) fn acks_pending(&self) -> usize {
+        self.0.acks.lock().len()
     }
 
     pub(crate) fn forget_ack(&self, id: AckId) {
@@ -354,7 +372,14 @@ impl Socket {
             completion.disconnected(self.id());
         }
         if joined {
-            tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
+            tracing::debug!(
+                name: "disconnected",
+                target: "socket_io",
+                connection = self.0.connection.sender.number(),
+                namespace = %Brief(self.0.namespace.name()),
+                socket = self.log_id(),
+                %reason,
+            );
             let handlers = self.0.namespace.disconnect_handlers();
             self.run_handlers(&handlers, || context("disconnect"));
         }
@@ -381,12 +406,21 @@ impl Socket {
     }
 
     pub(crate) fn report(&self, event: Text, failure: Failure) {
-        self.0.connection.io.report(&HandlerError {
+        let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
             socket: self.id().clone(),
             event,
             failure,
-        });
+        };
+        self.0.connection.io.report(self, &error);
+    }
+
+    /// What logs may call it: ids of old clients are made of the session's, which is a credential.
+    pub(crate) fn log_id(&self) -> &str {
+        match self.revision() {
+            Revision::V3 => "",
+            Revision::V4 => self.id(),
+        }
     }
 
     // For the connection.

@@ -13,4 +13,6 @@ mod namespaces;
 mod races;
 mod rooms;
 mod serving;
+mod stats;
 mod support;
+mod tracing;
