@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use dashmap::{DashMap, Entry};
 use parking_lot::Mutex;
@@ -18,7 +18,7 @@ use crate::stats::Stats;
 pub(crate) struct Registry {
     sessions: DashMap<Sid, Arc<Shared>>,
     counter: AtomicU32,
-    numbers: AtomicU64,
+    numbers: AtomicU32,
     /// What the sessions that are over have carried. Whoever locks it may lock a session, and nobody the other way round.
     ended: Mutex<Stats>,
     /// How many [`Alive`] there are.
@@ -70,8 +70,8 @@ impl Registry {
     }
 
     /// Numbers the connections from 1 on, for logs.
-    pub(crate) fn next_number(&self) -> u64 {
-        self.numbers.fetch_add(1, Ordering::Relaxed) + 1
+    pub(crate) fn next_number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
     }
 
     /// Adds a session, unless its id is taken: nobody may step into another one's place.

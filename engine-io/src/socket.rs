@@ -141,7 +141,7 @@ impl Socket {
     }
 
     /// Which connection of its server this is, counted from 1; see [`Sender::number`].
-    pub fn number(&self) -> u64 {
+    pub fn number(&self) -> u32 {
         self.shared.number
     }
 
@@ -529,8 +529,9 @@ impl Sender {
         self.shared.lock().session.counters()
     }
 
-    /// Which connection of its server this is, counted from 1. Unlike the session's id it is no secret: logs call the connection by it.
-    pub fn number(&self) -> u64 {
+    /// Which connection of its server this is, counted from 1. Unlike the session's id it is no secret: logs call the connection by it. After
+    /// 2^32 connections it begins anew.
+    pub fn number(&self) -> u32 {
         self.shared.number
     }
 

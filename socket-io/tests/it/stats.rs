@@ -67,10 +67,10 @@ async fn failures_are_counted() {
     polling.join().await;
     polling.send(r#"42["number","x"]"#).await;
     polling.send("40/closed,\x1e40/nowhere,").await;
+    polling.check(r#"44/closed,{"message":"closed"}"#).await;
     polling
         .check(r#"44/nowhere,{"message":"Invalid namespace"}"#)
         .await;
-    polling.check(r#"44/closed,{"message":"closed"}"#).await;
     let stats = stage.io.stats();
     assert_eq!((stats.handler_failures, stats.joins_refused), (1, 2));
 
