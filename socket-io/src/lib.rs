@@ -20,7 +20,8 @@ pub use adapter::{
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
+    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
 #[cfg(feature = "server")]
 pub use server::{
@@ -28,7 +29,7 @@ pub use server::{
     Emit, EmitError, EventName, EventPacket, EventStream, Failure, FetchError, FromContext,
     Handler, HandlerError, HandlerId, Handshake, Middleware, Namespace, Outcome, Refusal,
     RemoteAck, RemoteAnswers, RemoteSocket, Socket, SocketData, SocketDetails, SocketIo,
-    SocketIoBuilder, State, WeakNamespace,
+    SocketIoBuilder, State, Stats, WeakNamespace,
 };
 
 /// Compresses a whole file.

@@ -20,6 +20,7 @@ const modes = {
   'http-plain': httpPlain,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
+  observing,
   operators,
 };
 
@@ -230,6 +231,35 @@ function operators(server) {
       });
       socket.emit('listening');
     });
+  });
+}
+
+function observing(server) {
+  const io = new Server(server, {
+    allowRequest: (request, decide) => {
+      const stranger = 'x-stranger' in request.headers;
+      decide(stranger ? 'no strangers' : null, !stranger);
+    },
+  });
+  let refused = [];
+  const numbers = { opened: 0, upgraded: 0, packets_in: 0 };
+  io.engine.on('connection_error', ({ code, message, context }) => {
+    // What the check of requests said is in the context, and is what the client gets.
+    refused.push([code, context?.message ?? message, context?.name ?? null]);
+  });
+  io.engine.on('connection', (socket) => {
+    numbers.opened++;
+    socket.on('upgrade', () => numbers.upgraded++);
+    socket.on('packet', () => numbers.packets_in++);
+  });
+  const over = (name) => Object.values(io.engine.clients).filter((client) => client.transport.name === name).length;
+  io.on('connection', (socket) => {
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('refused', (ack) => {
+      ack(refused);
+      refused = [];
+    });
+    socket.on('numbers', (ack) => ack({ ...numbers, polling: over('polling'), websocket: over('websocket') }));
   });
 }
 

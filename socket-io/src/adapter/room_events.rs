@@ -92,7 +92,7 @@ impl RoomEvents {
             MutexGuard::unlocked(&mut queue, || {
                 for hook in self.registry.room_hooks().iter() {
                     if let Err(Panic(message)) = caught(|| hook(&event)) {
-                        tracing::error!(message, "hook for rooms panicked");
+                        tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_room_event", reason = message);
                     }
                 }
                 drop(event);

@@ -6,13 +6,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
 use http::request::Parts;
 use serde::Serialize;
 
 use super::bundle::Bundles;
 use super::error::HandlerError;
 use super::handler::{Panic, caught};
+use super::log;
+use super::stats::Tally;
 use super::types::TypeMap;
 use super::{Socket, SocketIo};
 use crate::adapter::{Adapter, MemoryAdapter};
@@ -41,18 +43,20 @@ pub(crate) struct Config {
     pub(crate) on_error: Option<Arc<OnError>>,
     pub(crate) remote_data: Option<Arc<RemoteData>>,
     pub(crate) bundles: Option<Arc<Bundles>>,
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Config {
     /// Tells the error hook, or else the log.
-    pub(crate) fn report(&self, error: &HandlerError) {
+    pub(crate) fn report(&self, socket: Option<&Socket>, error: &HandlerError) {
+        Tally::count(&self.tally.handler_failures);
         match &self.on_error {
             Some(observe) => {
                 if let Err(Panic(message)) = caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
                 }
             }
-            None => tracing::warn!(%error, "handler failed"),
+            None => log::handler_failed(socket, error),
         }
     }
 
@@ -61,11 +65,16 @@ impl Config {
         let Some(data) = &self.remote_data else {
             return Value::Object(Object::default());
         };
-        let data = caught(|| data(socket)).unwrap_or_else(|Panic(message)| Err(message));
-        data.unwrap_or_else(|error| {
-            tracing::error!(error, socket = %socket.id(), "data of a socket cannot be told to other processes");
-            Value::Null
-        })
+        match caught(|| data(socket)) {
+            Ok(Ok(data)) => return data,
+            Ok(Err(reason)) => {
+                tracing::error!(name: "remote_data_failed", target: "socket_io", socket = socket.log_id(), reason);
+            }
+            Err(Panic(reason)) => {
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "remote_data", reason);
+            }
+        }
+        Value::Null
     }
 }
 
@@ -98,6 +107,7 @@ impl Default for SocketIoBuilder {
                 on_error: None,
                 remote_data: None,
                 bundles: None,
+                tally: Arc::default(),
             },
         }
     }
@@ -169,6 +179,24 @@ impl SocketIoBuilder {
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.engine(|engine| engine.allow_request(allow))
+    }
+
+    /// Told of each refused request, as the reference's event `connection_error` is: with the official code, message and what was wrong, and the request.
+    /// Refusals of namespaces are the middlewares' own.
+    ///
+    /// ```
+    /// use socket_io::SocketIo;
+    /// let io = SocketIo::builder()
+    ///     .on_refusal(|refusal, _parts| eprintln!("{}: {} ({refusal})", refusal.code(), refusal.message()))
+    ///     .build();
+    /// ```
+    ///
+    /// Mind that the request's query may hold a session id, which is a credential. A panic in the hook is caught.
+    pub fn on_refusal(
+        self,
+        observe: impl Fn(&RequestRefusal, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.engine(|engine| engine.on_refusal(observe))
     }
 
     /// Answers requests of pages from other origins. Off by default.
@@ -297,7 +325,10 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Told of everything that goes wrong in or around handlers. By default it is logged.
+    /// Told of everything that goes wrong in or around handlers, panics included. By default it is logged as the event `handler_failed` of `tracing`, on the
+    /// level `ERROR` if it is the server's fault and `WARN` if a client can cause it. A panic in the hook is caught.
+    ///
+    /// Texts may quote what the client sent. Ids of sockets of revision 3 are made of the session's id, so keep those out of logs that others read.
     pub fn on_error(mut self, observe: impl Fn(&HandlerError) + Send + Sync + 'static) -> Self {
         self.config.on_error = Some(Arc::new(observe));
         self

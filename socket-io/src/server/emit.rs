@@ -5,9 +5,11 @@ use serde::de::DeserializeOwned;
 
 use super::ack::AckFuture;
 use super::error::EmitError;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::packet::EventPacket;
 use super::socket::Socket;
+use super::stats::Tally;
 use crate::adapter::{Delivery, Flags, Target};
 use crate::protocol::AckId;
 
@@ -134,10 +136,12 @@ pub(crate) fn deliver(
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
     socket.tell_outgoing(packet);
-    if flags.volatile && !socket.connection().sender.is_writable() {
+    if !flags.volatile {
+        socket.send(packet.encoded())?;
+    } else if !socket.send_volatile(packet.encoded())? {
         return Ok(Outcome::Skipped);
     }
-    socket.send(packet.encoded()).map(|()| Outcome::Queued)
+    Ok(Outcome::Queued)
 }
 
 impl Delivery {
@@ -148,8 +152,16 @@ impl Delivery {
             Ok(Outcome::Skipped) => self.skipped += 1,
             Err(EmitError::Full { .. }) => {
                 self.overflowed += 1;
-                tracing::warn!(socket = %socket.id(), "outbox full during a broadcast, connection closed");
-                socket.connection().sender.abort();
+                let connection = socket.connection();
+                tracing::warn!(
+                    name: "overflow",
+                    target: "socket_io",
+                    connection = connection.sender.number(),
+                    namespace = %Brief(socket.namespace().name()),
+                    socket = socket.log_id(),
+                );
+                Tally::count(&connection.io.tally().overflowed);
+                connection.sender.abort();
             }
             // It left in this moment.
             Err(_) => {}

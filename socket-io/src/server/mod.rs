@@ -12,6 +12,7 @@ mod extract;
 pub(crate) mod handler;
 pub(crate) mod handlers;
 mod handshake;
+mod log;
 mod namespace;
 mod own_handlers;
 mod packet;
@@ -20,6 +21,7 @@ mod remote;
 mod reply;
 mod server_events;
 mod socket;
+mod stats;
 mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -59,6 +61,7 @@ pub use packet::EventPacket;
 pub use refusal::Refusal;
 pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
+pub use stats::Stats;
 pub use stream::EventStream;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
@@ -66,6 +69,7 @@ use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
 use handler::Panic;
+use stats::Tally;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -94,7 +98,11 @@ impl SocketIo {
     fn new(engine: ServerConfig, config: Config) -> Self {
         let io = Self(Arc::new(Inner {
             engine: Server::new(engine),
-            config: Arc::new(config),
+            // A builder may make several.
+            config: Arc::new(Config {
+                tally: Arc::default(),
+                ..config
+            }),
             namespaces: RwLock::default(),
             patterns: RwLock::default(),
             runtime: OnceLock::new(),
@@ -338,7 +346,7 @@ impl SocketIo {
         let fresh = match handler::caught(|| parent.child(name.clone())) {
             Ok(fresh) => fresh,
             Err(Panic(message)) => {
-                tracing::error!(message, %name, "no adapter for a namespace");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
                 return None;
             }
         };
@@ -353,7 +361,7 @@ impl SocketIo {
         let patterns = self.0.patterns.read().clone();
         let accepting = patterns.into_iter().find(|(accept, _)| {
             handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(message, name, "pattern of namespaces panicked");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
                 false
             })
         });
@@ -388,7 +396,7 @@ impl SocketIo {
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "no random bytes for the id of a socket");
+            tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
             Refusal::new("internal error")
         })?;
         Ok(SocketId::new(&Sid::from_parts(
@@ -397,8 +405,12 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, error: &HandlerError) {
-        self.0.config.report(error);
+    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
+        self.0.config.report(Some(socket), error);
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.config.tally
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use engine_io::{Frame, Message, Text};
 
+use super::log::Brief;
 use super::namespace::Namespace;
 use crate::protocol::{DecoderLimits, Encoded, Event, Packet};
 
@@ -46,8 +47,8 @@ impl<'a> EventPacket<'a> {
             let packet = messages.find_map(|message| decoder.handle(message).transpose());
             match packet {
                 Some(Ok(Packet::Event { event, .. })) => Some(event),
-                other => {
-                    tracing::error!(?other, "the parser cannot read what it wrote");
+                _ => {
+                    tracing::error!(name: "parser_one_way", target: "socket_io", namespace = %Brief(self.namespace.name()));
                     None
                 }
             }

@@ -131,12 +131,15 @@ impl Namespace {
                 Ok(reply) => {
                     answer.get_or_insert(reply);
                 }
-                Err(failure) => self.config().report(&HandlerError {
-                    namespace: self.name().clone(),
-                    socket: None,
-                    event: Text::from(event),
-                    failure,
-                }),
+                Err(failure) => {
+                    let error = HandlerError {
+                        namespace: self.name().clone(),
+                        socket: None,
+                        event: Text::from(event),
+                        failure,
+                    };
+                    self.config().report(None, &error);
+                }
             }
         }
         answer

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engine_io::{Revision, SendError, Text, Transport};
+use engine_io::{Counters, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -17,6 +17,7 @@ use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handlers::{On, Registry};
 use super::handshake::Handshake;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::packet::EventPacket;
 use super::types::TypeMap;
@@ -122,6 +123,11 @@ impl Socket {
         self.0.state.load(Ordering::Acquire) >= LEFT
     }
 
+    /// What the connection has carried so far: packets and bytes of all its namespaces.
+    pub fn counters(&self) -> Counters {
+        self.0.connection.sender.counters()
+    }
+
     /// Bytes that wait to be written to the client.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
@@ -213,6 +219,14 @@ impl Socket {
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
     }
 
+    /// The same, unless something else waits; then it returns false.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
+        }
+        Ok(self.0.connection.sender.send_volatile(packet.frames())?)
+    }
+
     /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
     pub(crate) fn acknowledge(
         &self,
@@ -248,6 +262,10 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
+    }
+
+    pub(crate) fn acks_pending(&self) -> usize {
+        self.0.acks.lock().len()
     }
 
     pub(crate) fn forget_ack(&self, id: AckId) {
@@ -363,7 +381,14 @@ impl Socket {
             completion.disconnected(self.id());
         }
         if joined {
-            tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
+            tracing::debug!(
+                name: "disconnected",
+                target: "socket_io",
+                connection = self.0.connection.sender.number(),
+                namespace = %Brief(self.0.namespace.name()),
+                socket = self.log_id(),
+                %reason,
+            );
             self.run_handlers(On::Disconnect, || context("disconnect"));
         }
         self.0.state.store(GONE, Ordering::Release);
@@ -433,12 +458,21 @@ impl Socket {
     }
 
     pub(crate) fn report(&self, event: Text, failure: Failure) {
-        self.0.connection.io.report(&HandlerError {
+        let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
             socket: Some(self.id().clone()),
             event,
             failure,
-        });
+        };
+        self.0.connection.io.report(self, &error);
+    }
+
+    /// What logs may call it: ids of old clients are made of the session's, which is a credential.
+    pub(crate) fn log_id(&self) -> &str {
+        match self.revision() {
+            Revision::V3 => "",
+            Revision::V4 => self.id(),
+        }
     }
 
     // For the connection.

@@ -17,4 +17,6 @@ mod races;
 mod room_events;
 mod rooms;
 mod serving;
+mod stats;
 mod support;
+mod tracing;

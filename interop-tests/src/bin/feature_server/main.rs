@@ -1,6 +1,7 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
 mod http;
+mod observing;
 mod operators;
 
 use std::error::Error;
@@ -16,6 +17,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let io = match mode.as_str() {
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
+        "observing" => observing::server(),
         "operators" => operators::server(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };

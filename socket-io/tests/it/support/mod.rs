@@ -3,6 +3,7 @@
 mod bus;
 mod client;
 mod polling;
+mod recorder;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,6 +19,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 pub(crate) use bus::Bus;
 pub(crate) use client::{Client, Frame};
 pub(crate) use polling::{Polling, respond};
+pub(crate) use recorder::Recorder;
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);
