@@ -9,8 +9,10 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod grant;
 mod handler;
 mod handshake;
+mod inbox;
 mod namespace;
 mod refusal;
 mod reply;
@@ -37,6 +39,7 @@ use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
@@ -44,6 +47,7 @@ pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
@@ -72,6 +76,8 @@ pub(crate) struct Inner {
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
     ids: AtomicU32,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -89,6 +95,7 @@ impl SocketIo {
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -331,6 +338,10 @@ impl SocketIo {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
     }
 
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
