@@ -284,7 +284,7 @@ async fn a_farewell_that_fails_is_reported_and_the_socket_leaves_all_the_same() 
     let stage = Stage::new();
     let panics = stage.io.of("/panics");
     panics.farewell("x", |_| -> () { panic!("no words") });
-    // Text in place of a number is what JSON cannot have as a key.
+    // JSON has no such keys.
     let unsayable = stage.io.of("/unsayable");
     unsayable.farewell("x", |_| std::collections::HashMap::from([((1, 2), 3)]));
     let mut polling = stage.polling().await;
