@@ -645,6 +645,9 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.leave_all(DisconnectReason::ForcedClose);
+        // Whoever keeps a socket that has left keeps no task with it.
+        let waker = self.connection.state.lock().waker.take();
+        drop(waker);
     }
 }
 

@@ -78,6 +78,39 @@ async fn handlers_that_wait_for_their_own_client_get_its_answers() {
 }
 
 #[tokio::test]
+async fn sockets_of_a_connection_whose_events_wait_take_turns() {
+    let stage = Stage::with(|builder| builder.max_handlers(1));
+    for name in ["/", "/other"] {
+        stage.io.of(name).on(
+            "n",
+            async |socket: Socket,
+                   Data(n): Data<u64>,
+                   State(log): State<Log>,
+                   State(gate): State<Gate>| {
+                log.say(format!("{} {n}", socket.namespace().name()));
+                gate.pass().await;
+            },
+        );
+    }
+    let host = stage.listen().await;
+    let (mut client, _) = host.member().await;
+    client.join("/other").await;
+    for n in 0..4 {
+        client.send(&format!(r#"42["n",{n}]"#)).await;
+    }
+    client.send(r#"42/other,["n",0]"#).await;
+    // Answered when all of them have arrived.
+    client.send("40/nowhere,").await;
+    let refusal = client.text().await;
+    assert!(refusal.starts_with("44/nowhere,"), "{refusal}");
+    for said in ["/ 0", "/ 1", "/other 0", "/ 2", "/ 3"] {
+        host.check_heard(said).await;
+        host.check_silence().await;
+        host.open_gate(1);
+    }
+}
+
+#[tokio::test]
 async fn a_client_whose_events_wait_may_leave() {
     let stage = Stage::with(|builder| builder.max_handlers(1));
     stage
