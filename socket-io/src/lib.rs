@@ -25,11 +25,11 @@ pub use engine_io::{
 };
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Emit, EmitError, EventName, EventPacket, EventStream, Failure, FetchError, FromContext,
-    Handler, HandlerError, HandlerId, Handshake, Middleware, Namespace, Outcome, Refusal,
-    RemoteAck, RemoteAnswers, RemoteSocket, Socket, SocketData, SocketDetails, SocketIo,
-    SocketIoBuilder, State, Stats, WeakNamespace,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
+    Context, Data, Emit, EmitError, EventName, EventPacket, EventStream, Failure, FetchError,
+    FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Middleware, Namespace,
+    Outcome, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, Socket, SocketData, SocketDetails,
+    SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
 };
 
 /// Compresses a whole file.

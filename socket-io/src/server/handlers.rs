@@ -2,15 +2,16 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::slice;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use engine_io::Text;
 use parking_lot::RwLock;
 
+use super::grant::Farewell;
 use super::handler::{ErasedHandler, ErasedMiddleware};
 use super::server_events::ErasedServerHandler;
+use super::socket::Socket;
 use crate::adapter::RoomEvent;
 use crate::protocol::is_reserved_event;
 
@@ -67,23 +68,23 @@ pub(crate) enum Times {
 
 /// One handler.
 #[derive(Clone)]
-pub(crate) struct Entry {
+struct Entry {
     id: HandlerId,
-    pub(crate) handler: ErasedHandler,
+    handler: ErasedHandler,
     /// Of one that is called once: whether it was.
     taken: Option<Arc<AtomicBool>>,
 }
 
 /// Handlers in their order. Those who run them share them, so a change makes a new list. None costs nothing.
 #[derive(Clone, Default)]
-pub(crate) struct List(Option<Arc<[Entry]>>);
+struct List(Option<Arc<[Entry]>>);
 
 impl List {
     fn entries(&self) -> &[Entry] {
         self.0.as_deref().unwrap_or_default()
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.0.is_none()
     }
 
@@ -107,15 +108,6 @@ impl List {
     }
 }
 
-impl<'a> IntoIterator for &'a List {
-    type Item = &'a Entry;
-    type IntoIter = slice::Iter<'a, Entry>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.entries().iter()
-    }
-}
-
 pub(crate) type RoomHook = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 
 #[derive(Clone, Default)]
@@ -129,6 +121,9 @@ struct Handlers {
     events: HashMap<Text, List>,
     server_events: HashMap<Text, Arc<[ErasedServerHandler]>>,
     rooms: Arc<[RoomHook]>,
+    /// `None` where there are none, so that events do not touch a count that is shared by all threads.
+    event_middlewares: Option<Arc<[ErasedMiddleware]>>,
+    farewell: Option<Farewell>,
 }
 
 impl Handlers {
@@ -224,6 +219,23 @@ impl Registry {
         push(&mut self.handlers.write().middlewares, middleware);
     }
 
+    pub(crate) fn add_event_middleware(&self, middleware: ErasedMiddleware) {
+        let mut handlers = self.handlers.write();
+        push(
+            handlers.event_middlewares.get_or_insert_default(),
+            middleware,
+        );
+    }
+
+    pub(crate) fn set_farewell(&self, farewell: Farewell) {
+        let previous = self.handlers.write().farewell.replace(farewell);
+        drop(previous);
+    }
+
+    pub(crate) fn farewell(&self) -> Option<Farewell> {
+        self.handlers.read().farewell.clone()
+    }
+
     pub(crate) fn add_server_event(&self, event: &str, handler: ErasedServerHandler) {
         let mut handlers = self.handlers.write();
         let list = handlers.server_events.entry(event.into()).or_default();
@@ -268,7 +280,7 @@ impl Registry {
     }
 
     /// Whether it is this handler's turn. One that is called once is taken away by that.
-    pub(crate) fn claim(&self, entry: &Entry) -> bool {
+    fn claim(&self, entry: &Entry) -> bool {
         let Some(taken) = &entry.taken else {
             return true;
         };
@@ -277,14 +289,18 @@ impl Registry {
         first
     }
 
-    pub(crate) fn list(&self, on: On<'_>) -> List {
+    fn list(&self, on: On<'_>) -> List {
         self.handlers.read().list(on)
     }
 
-    /// Those for every event and those for this one.
-    pub(crate) fn for_event(&self, event: &str) -> [List; 2] {
+    /// Those for every event, those that let it pass or not, and those for this one.
+    fn for_event(&self, event: &str) -> (List, Option<Arc<[ErasedMiddleware]>>, List) {
         let handlers = self.handlers.read();
-        [handlers.list(On::Any), handlers.list(On::Event(event))]
+        (
+            handlers.list(On::Any),
+            handlers.event_middlewares.clone(),
+            handlers.list(On::Event(event)),
+        )
     }
 
     pub(crate) fn middlewares(&self) -> Arc<[ErasedMiddleware]> {
@@ -317,5 +333,74 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("events", &self.event_names())
             .finish_non_exhaustive()
+    }
+}
+
+/// Who is called when something happens to a socket: the handlers of its namespace, and then its own.
+#[derive(Clone, Default)]
+pub(crate) struct Callees {
+    namespace: List,
+    own: List,
+}
+
+/// Who is called for an event, in this order.
+pub(crate) struct EventCallees {
+    pub(crate) any: Callees,
+    pub(crate) middlewares: Option<Arc<[ErasedMiddleware]>>,
+    pub(crate) named: Callees,
+}
+
+impl Callees {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.namespace.is_empty() && self.own.is_empty()
+    }
+
+    pub(crate) fn iter<'a>(&'a self, socket: &'a Socket) -> impl Iterator<Item = Callee<'a>> {
+        let callee = |registry| move |entry| Callee { registry, entry };
+        let own = socket.registry().into_iter();
+        let own = own.flat_map(move |own| self.own.entries().iter().map(callee(own)));
+        let namespace: &Registry = socket.namespace().registry();
+        let shared = self.namespace.entries().iter().map(callee(namespace));
+        shared.chain(own)
+    }
+}
+
+pub(crate) struct Callee<'a> {
+    registry: &'a Registry,
+    entry: &'a Entry,
+}
+
+impl<'a> Callee<'a> {
+    /// The handler, if it is its turn. One that is called once is taken away by that.
+    pub(crate) fn claim(self) -> Option<&'a ErasedHandler> {
+        self.registry
+            .claim(self.entry)
+            .then_some(&self.entry.handler)
+    }
+}
+
+impl Socket {
+    pub(crate) fn callees(&self, on: On<'_>) -> Callees {
+        Callees {
+            namespace: self.namespace().registry().list(on),
+            own: self.registry().map(|own| own.list(on)).unwrap_or_default(),
+        }
+    }
+
+    pub(crate) fn event_callees(&self, event: &str) -> EventCallees {
+        let (any, middlewares, named) = self.namespace().registry().for_event(event);
+        let own = self.registry().map(|own| own.for_event(event));
+        let (own_any, _, own_named) = own.unwrap_or_default();
+        EventCallees {
+            any: Callees {
+                namespace: any,
+                own: own_any,
+            },
+            middlewares,
+            named: Callees {
+                namespace: named,
+                own: own_named,
+            },
+        }
     }
 }

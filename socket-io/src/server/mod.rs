@@ -9,9 +9,11 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod grant;
 pub(crate) mod handler;
 pub(crate) mod handlers;
 mod handshake;
+mod inbox;
 mod log;
 mod namespace;
 mod own_handlers;
@@ -46,6 +48,7 @@ use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
@@ -53,6 +56,7 @@ pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handlers::HandlerId;
 pub use handshake::Handshake;
@@ -87,6 +91,8 @@ pub(crate) struct Inner {
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
     ids: AtomicU32,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -108,6 +114,7 @@ impl SocketIo {
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -386,6 +393,10 @@ impl SocketIo {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
     }
 
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {

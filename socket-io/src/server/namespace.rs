@@ -9,12 +9,13 @@ use serde::Serialize;
 
 use super::broadcast::Broadcast;
 use super::config::Config;
+use super::emit;
 use super::error::EmitError;
 use super::handler::{Handler, Middleware, erase, erase_middleware};
 use super::handlers::{On, Place, Registry, Times};
 use super::remote::{FetchError, RemoteSocket};
-use crate::adapter::{Adapter, Delivery, IntoRooms, Room, RoomEvent};
-use crate::protocol::AckId;
+use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
+use crate::protocol::{AckId, is_reserved_event};
 use crate::server::Socket;
 
 /// A namespace of the server. Clones are handles to the same one.
@@ -159,6 +160,54 @@ impl Namespace {
         self
     }
 
+    /// Adds a middleware for events: it runs for each event that a client sends, named or not, after those added before, and lets it pass to the handlers of its
+    /// name or refuses it by returning an error. It takes what handlers take; of what it returns, see [`Middleware`].
+    ///
+    /// Of a refused event the client gets the error as the acknowledgement, if it wants one, as when a handler fails, and the error hook is told. The reference,
+    /// whose `socket.use` this is, leaves such a client without an answer.
+    ///
+    /// As there, handlers given to [`on_any`](Self::on_any) come before: they see refused events, too. Events of a socket keep their order while a middleware
+    /// waits for something, which those of the reference do not; other sockets, acknowledgements and the heartbeat do not wait. What waits is limited by
+    /// [`inbox_limit`](crate::SocketIoBuilder::inbox_limit).
+    ///
+    /// ```
+    /// # struct User { is_admin: bool }
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// use socket_io::{EventName, Refusal, SocketData};
+    ///
+    /// io.of("/").event_middleware(async |EventName(name): EventName, SocketData(user): SocketData<User>| {
+    ///     if name.starts_with("admin:") && !user.is_admin {
+    ///         return Err(Refusal::new("not allowed"));
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn event_middleware<A>(self, middleware: impl Middleware<A>) -> Self {
+        let middleware = erase_middleware(middleware);
+        self.0.handlers.add_event_middleware(middleware);
+        self
+    }
+
+    /// Sends a last event to a client whose [`Grant`](crate::Grant) has ended, with what `data` returns, since the packet that makes it leave cannot say why.
+    /// The last event given counts. `data` is called in the connection's task and should not take long.
+    ///
+    /// # Panics
+    ///
+    /// If the name is reserved, as in [`on`](Self::on).
+    pub fn farewell<T: Serialize>(
+        self,
+        event: &str,
+        data: impl Fn(&Socket) -> T + Send + Sync + 'static,
+    ) -> Self {
+        assert!(!is_reserved_event(event), "the event {event:?} is reserved");
+        let event = event.to_owned();
+        self.0.handlers.set_farewell(Arc::new(move |socket| {
+            let data = data(socket);
+            emit::encode(socket.namespace(), &event, None, &data, Flags::default())
+        }));
+        self
+    }
+
     /// Called when a client has joined. What it emits follows the confirmation, and its first steps, up to where it first waits, precede all events.
     pub fn on_connect<A>(self, handler: impl Handler<A>) -> Self {
         self.add(On::Connect, Place::Last, Times::Always, handler)
@@ -182,7 +231,7 @@ impl Namespace {
         self.add(On::event(event), Place::Last, Times::Once, handler)
     }
 
-    /// Called for each event, before the handlers of its name.
+    /// Called for each event, before the middlewares for events and the handlers of its name.
     pub fn on_any<A>(self, handler: impl Handler<A>) -> Self {
         self.add(On::Any, Place::Last, Times::Always, handler)
     }

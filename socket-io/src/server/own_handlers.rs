@@ -6,7 +6,7 @@ use super::handler::{ErasedHandler, Handler, erase};
 use super::handlers::{HandlerId, On, Place, Registry, Times};
 use super::socket::Socket;
 
-/// Handlers of this socket alone. They are called after those of the namespace, and go when the socket has left. Memory is taken by the first of them only.
+/// Handlers of this socket alone. They are called after those of the namespace for the same, and go when the socket has left. Memory is taken by the first of them only.
 ///
 /// Most programs register theirs once, on the [`Namespace`](crate::Namespace); these are for what one client is to be listened to for a while.
 ///
@@ -41,7 +41,7 @@ impl Socket {
         self.add(On::event(event), Place::Last, Times::Once, handler)
     }
 
-    /// Called for each event from this client, before this socket's handlers of its name.
+    /// Called for each event from this client, before the middlewares for events and the handlers of its name.
     pub fn on_any<A>(&self, handler: impl Handler<A>) -> HandlerId {
         self.add(On::Any, Place::Last, Times::Always, handler)
     }

@@ -15,7 +15,8 @@ use super::connection::Connection;
 use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
-use super::handlers::{On, Registry};
+use super::grant::Deadline;
+use super::handlers::{Callee, On, Registry};
 use super::handshake::Handshake;
 use super::log::Brief;
 use super::namespace::Namespace;
@@ -43,6 +44,7 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -65,6 +67,7 @@ impl Socket {
             connection,
             auth,
             state: AtomicU8::new(JOINING),
+            deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
@@ -119,10 +122,6 @@ impl Socket {
         self.0.state.load(Ordering::Acquire) == CONNECTED
     }
 
-    fn has_left(&self) -> bool {
-        self.0.state.load(Ordering::Acquire) >= LEFT
-    }
-
     /// What the connection has carried so far: packets and bytes of all its namespaces.
     pub fn counters(&self) -> Counters {
         self.0.connection.sender.counters()
@@ -158,7 +157,7 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly; nothing was queued then.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -216,18 +215,22 @@ impl Socket {
         if self.has_left() {
             return Err(EmitError::Disconnected);
         }
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
     }
 
     /// The same, unless something else waits; then it returns false.
     pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
         }
         Ok(self.0.connection.sender.send_volatile(packet.frames())?)
     }
 
-    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
+    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
+    /// has expired.
     pub(crate) fn acknowledge(
         &self,
         question: &Question,
@@ -239,6 +242,9 @@ impl Socket {
             data,
             self.max_attachments(),
         )?;
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
         if question.take() {
             self.0.connection.sender.send_frames(packet.frames())?;
         }
@@ -415,25 +421,18 @@ impl Socket {
 
     /// Runs the namespace's handlers, and then those of this socket.
     pub(crate) fn run_handlers(&self, on: On<'_>, context: impl Fn() -> Context) {
-        let registries = [Some(&**self.0.namespace.registry()), self.registry()];
-        let lists =
-            registries.map(|registry| registry.map(|registry| (registry, registry.list(on))));
-        if lists.iter().flatten().all(|(_, list)| list.is_empty()) {
+        let callees = self.callees(on);
+        if callees.is_empty() {
             return;
         }
         // Whoever makes a socket leave may be a thread outside the runtime.
         let _runtime = self.0.connection.io.enter_runtime();
-        for (registry, list) in lists.iter().flatten() {
-            for entry in list {
-                if !registry.claim(entry) {
-                    continue;
-                }
-                let context = context();
-                let event = context.event.clone();
-                // The packet that may break a rule is the one the socket joined with, and that is long done with.
-                if let Err(failure) = handler::run(&entry.handler, context) {
-                    self.report(event, failure);
-                }
+        for handler in callees.iter(self).filter_map(Callee::claim) {
+            let context = context();
+            let event = context.event.clone();
+            // The packet that may break a rule is the one the socket joined with, and that is long done with.
+            if let Err(failure) = handler::run(handler, context) {
+                self.report(event, failure);
             }
         }
     }
@@ -475,7 +474,17 @@ impl Socket {
         }
     }
 
-    // For the connection.
+    // For the others of this module.
+
+    /// Whether the socket is no more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) >= LEFT
+    }
+
+    /// Until when it is authorized.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.0.deadline
+    }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.0.connection

@@ -44,9 +44,9 @@ async fn handlers_of_a_socket_come_after_those_of_its_namespace() {
     for text in [
         "namespace, first",
         "namespace, any",
-        "namespace",
         "socket, first",
         "socket, any",
+        "namespace",
         "socket",
     ] {
         host.check_heard(text).await;
@@ -100,9 +100,9 @@ async fn handlers_are_taken_away() {
     let end = ["any", "own any"];
     x(&[
         "any",
+        "own any",
         "x",
         "x too",
-        "own any",
         "own x",
         "own x too",
         end[0],

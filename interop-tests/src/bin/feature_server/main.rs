@@ -1,5 +1,6 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
+mod authorization;
 mod http;
 mod observing;
 mod operators;
@@ -18,6 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
         "observing" => observing::server(),
+        "event-middleware" => authorization::event_middleware(),
+        "grants" => authorization::grants(),
         "operators" => operators::server(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
