@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
-    Args, Binary, Data, EventName, Message, Outcome, Parser, RawArgs, Socket, State, Value,
+    Args, Binary, Data, EventName, Grant, Message, Outcome, Parser, RawArgs, Socket, State, Value,
 };
 
 use crate::support::{Log, Stage};
@@ -135,6 +135,23 @@ async fn one_that_fails_or_sends_itself_harms_nothing() {
         host.error().await.to_string(),
         format!("event \"x\" of {id} in /: handler panicked: not a number")
     );
+}
+
+#[tokio::test]
+async fn the_last_event_of_one_whose_grant_has_ended_is_told_too() {
+    let stage = Stage::new();
+    stage
+        .io
+        .of("/")
+        .on_any_outgoing(say)
+        .farewell("bye", |_| ());
+    let host = stage.listen().await;
+    let (mut client, id) = host.member().await;
+    let socket = host.io.of("/").socket(&id).unwrap();
+    socket.authorize(Grant::lasting(Duration::ZERO)).unwrap();
+    host.check_heard(&format!("bye [] for {id}")).await;
+    client.check(r#"42["bye"]"#).await;
+    client.check("41").await;
 }
 
 /// Writes what it cannot read.
