@@ -11,11 +11,15 @@ use tokio::sync::Notify;
 use crate::connection::Shared;
 use crate::sid::Sid;
 
+/// After so many removals it is looked whether memory should go back: the look takes each shard's lock, and a few idle entries cost little.
+const REMOVALS_PER_LOOK: usize = 64;
+
 /// Spread over shards, so that requests on many cores do not wait for each other.
 #[derive(Default)]
 pub(crate) struct Registry {
     sessions: DashMap<Sid, Arc<Shared>>,
     counter: AtomicU32,
+    removals: AtomicUsize,
     /// How many [`Alive`] there are.
     alive: AtomicUsize,
     finished: Notify,
@@ -89,10 +93,17 @@ impl Registry {
 
     /// Removes that session, and no later one of the same id.
     pub(crate) fn remove(&self, shared: &Arc<Shared>) {
-        self.sessions
+        let removed = self
+            .sessions
             .remove_if(&shared.sid, |_, known| Arc::ptr_eq(known, shared));
+        if removed.is_none() {
+            return;
+        }
+        let removals = self.removals.fetch_add(1, Ordering::Relaxed);
         // Memory goes back once most of the table is empty.
-        if self.sessions.len() < self.sessions.capacity() / 8 {
+        if removals % REMOVALS_PER_LOOK == REMOVALS_PER_LOOK - 1
+            && self.sessions.len() < self.sessions.capacity() / 8
+        {
             self.sessions.shrink_to_fit();
         }
     }

@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-use crate::connection::{End, Shared, WebSocket, now};
+use crate::connection::{End, Queue, Shared, WebSocket, now};
 use crate::frame::Frame;
 use crate::packet::Message;
 use crate::registry::{Alive, Registry};
 use crate::request::Request;
-use crate::session::{CloseReason, ReadyState, SendError};
+use crate::session::{CloseReason, LatestKey, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::Revision;
@@ -116,8 +116,10 @@ impl Socket {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let frame = message.into().to_frame();
         self.shared
-            .send(std::iter::once(&message.into().to_frame()))
+            .send(std::iter::once(&frame), Queue::Last)
+            .map(drop)
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -440,19 +442,73 @@ impl Sender {
     /// [`SendError::Closed`] when the session is closing or closed; [`SendError::Full`] when more bytes wait than the outbox limit allows, and nothing
     /// of the message was queued.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_frames(std::iter::once(&message.into().to_frame()))
+        self.send_frames(&message.into().to_frame(), &[])
     }
 
-    /// Queues finished frames, all or none, without copying them.
+    /// Queues finished frames, the first and those that belong to it, all or none, without copying them.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_frames<'a>(
+    pub fn send_frames(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.queue(first, rest, Queue::Last).map(drop)
+    }
+
+    /// The same for what has to be said however slowly the peer reads, such as a goodbye: it may go beyond the outbox limit by 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Full`] when the reserve is used up, too.
+    pub fn send_reserved(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.queue(first, rest, Queue::Reserved).map(drop)
+    }
+
+    /// Queues a message of which only the newest is wanted: if one of the same key still waits, it is replaced, whole and in its place; true when it was.
+    ///
+    /// So of each key no more than one message waits for a slow peer. It may overtake what was sent since the one that it replaces. A message that has begun to
+    /// leave is not replaced.
+    ///
+    /// ```no_run
+    /// # fn example(sender: engine_io::Sender) -> Result<(), engine_io::SendError> {
+    /// use engine_io::{Frame, LatestKey};
+    /// let key = LatestKey::new(0, "progress");
+    /// for percent in 0..=100 {
+    ///     sender.send_latest(&key, &Frame::message(&format!("{percent} %")), &[])?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); the older message still waits then. One that is no longer than the older one always fits.
+    pub fn send_latest(
         &self,
-        frames: impl Iterator<Item = &'a Frame> + Clone,
-    ) -> Result<(), SendError> {
-        self.shared.send(frames)
+        key: &LatestKey,
+        first: &Frame,
+        rest: &[Frame],
+    ) -> Result<bool, SendError> {
+        self.queue(first, rest, Queue::Latest(key))
+    }
+
+    fn queue(&self, first: &Frame, rest: &[Frame], queue: Queue<'_>) -> Result<bool, SendError> {
+        self.shared.send(std::iter::once(first).chain(rest), queue)
+    }
+
+    /// Waits until nothing waits for the peer any more: everything is in the hands of the system, or of the answer to a poll. Whether the peer has read it, only
+    /// an answer of its own can tell.
+    ///
+    /// Any number of tasks may wait. What is sent after that moment, and before a waiting task runs again, does not keep it.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the end of the session, if that came first: what waited is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting, and nothing else.
+    pub async fn drained(&self) -> Result<(), CloseReason> {
+        self.shared.drained().await
     }
 
     /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked.

@@ -8,6 +8,7 @@ mod close;
 mod flow;
 mod fuzz;
 mod heartbeat;
+mod latest;
 mod net;
 mod opening;
 mod pair;
