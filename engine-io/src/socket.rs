@@ -585,13 +585,18 @@ fn fmt_shared(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::R
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+    use crate::connection::Stream;
     use crate::handshake::Handshake;
     use crate::session::{Session, SessionConfig};
     use crate::wire::Wire;
 
-    #[tokio::test]
-    async fn a_burst_leaves_no_memory_behind() {
+    fn shared(transport: Transport) -> Arc<Shared> {
         let handshake = Handshake {
             sid: "sid".into(),
             upgrades: Vec::new(),
@@ -600,15 +605,14 @@ mod tests {
             max_payload: 0,
         };
         let config = SessionConfig::default();
-        let session = Session::server(
-            now(),
-            &config,
-            Wire::default(),
-            Transport::Polling,
-            &handshake,
-        );
+        let session = Session::server(now(), &config, Wire::default(), transport, &handshake);
         let request = http::Request::new(()).into_parts().0;
-        let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
+        Arc::new(Shared::new("sid".into(), Request::new(&request), session))
+    }
+
+    #[tokio::test]
+    async fn a_burst_leaves_no_memory_behind() {
+        let shared = shared(Transport::Polling);
         let mut socket = Socket::new(shared.clone(), &Arc::default(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
@@ -619,5 +623,42 @@ mod tests {
             assert!(next.is_pending());
             assert!(socket.inbox.capacity() + shared.lock().inbox.capacity() <= 2 * BATCH);
         }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_owner_whose_peer_does_not_read_is_not_woken_by_each_message() {
+        let (stream, mut peer) = tokio::io::duplex(1000);
+        let stream = Stream::Other(Box::new(stream));
+        let websocket = Box::new(WebSocket::server(stream, &[], 1000));
+        let shared = shared(Transport::WebSocket);
+        let mut socket = Socket::new(shared, &Arc::default(), Some(websocket));
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        for (size, expected) in [(10, 1), (2000, 2), (2000, 2), (2000, 2)] {
+            socket.send("x".repeat(size)).unwrap();
+            assert_eq!(wakes.0.load(Ordering::Relaxed), expected);
+            assert!(socket.poll_recv(&mut cx).is_pending());
+        }
+        // What has been held back leaves when the peer reads.
+        let sender = socket.sender();
+        let mut buffer = [0; 1000];
+        while sender.buffered() > 0 {
+            assert!(peer.read(&mut buffer).await.unwrap() > 0);
+            assert!(socket.poll_recv(&mut cx).is_pending());
+        }
+        socket.send("x").unwrap();
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        assert_eq!(sender.buffered(), 0);
     }
 }
