@@ -12,7 +12,9 @@ pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]
-pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+pub use adapter::{
+    Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, OverflowPolicy, Room, SocketId, Target,
+};
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]

@@ -1,6 +1,7 @@
 //! Who is in which room, and how something reaches all of them.
 
 mod memory;
+mod overflow;
 
 use std::fmt;
 use std::sync::Arc;
@@ -8,9 +9,10 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 pub use memory::MemoryAdapter;
+pub use overflow::OverflowPolicy;
 
 use crate::protocol::Encoded;
-use crate::server::Socket;
+use crate::server::{Outcome, Socket};
 
 /// The name of a room. Every socket is in the room named like its id.
 pub type Room = Arc<str>;
@@ -130,6 +132,8 @@ pub struct Flags {
     pub local: bool,
     /// The packet is not compressed on its way. It is marked already; this tells other processes.
     pub uncompressed: bool,
+    /// What happens where an outbox is full; otherwise each process does what its configuration says.
+    pub overflow: Option<OverflowPolicy>,
 }
 
 /// What became of a broadcast on this process.
@@ -140,8 +144,23 @@ pub struct Delivery {
     pub sent: usize,
     /// Recipients that a volatile packet was not queued for because they were busy.
     pub skipped: usize,
-    /// Recipients that read so slowly that their outbox was full. A gap in what they get would go unnoticed, so their connection was closed.
+    /// Recipients whose outbox was full, and which go on with a gap: under [`OverflowPolicy::DropNewest`] and [`OverflowPolicy::Reject`].
+    pub dropped: usize,
+    /// Recipients whose outbox was full, and whose connection was closed for that: under [`OverflowPolicy::Disconnect`].
     pub overflowed: usize,
+}
+
+impl Delivery {
+    /// Counts what became of the packet for one recipient.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Queued | Outcome::Replaced => self.sent += 1,
+            Outcome::Skipped => self.skipped += 1,
+            Outcome::Dropped => self.dropped += 1,
+            Outcome::Overflowed => self.overflowed += 1,
+            Outcome::Disconnected => {}
+        }
+    }
 }
 
 /// Keeps the members of one namespace and reaches them.
@@ -182,9 +201,22 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     fn broadcast(&self, packet: &Encoded, target: &Target, flags: Flags) -> Delivery {
         let mut delivery = Delivery::default();
         for socket in self.sockets(target) {
-            delivery.deliver(&socket, packet, flags);
+            delivery.count(socket.deliver(packet, flags));
         }
         delivery
+    }
+
+    /// The same, and tells what became of the packet for each socket of this process.
+    fn broadcast_each(
+        &self,
+        packet: &Encoded,
+        target: &Target,
+        flags: Flags,
+    ) -> Vec<(SocketId, Outcome)> {
+        let sockets = self.sockets(target).into_iter();
+        sockets
+            .map(|socket| (socket.id().clone(), socket.deliver(packet, flags)))
+            .collect()
     }
 
     /// Makes the sockets that match join rooms.

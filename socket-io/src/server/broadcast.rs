@@ -7,11 +7,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::ack::{BroadcastAcks, Completion};
-use super::emit;
+use super::emit::{self, Outcome};
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
 use super::socket::Socket;
-use crate::adapter::{Delivery, Flags, IntoRooms, Target};
+use crate::adapter::{Delivery, Flags, IntoRooms, OverflowPolicy, SocketId, Target};
+use crate::protocol::Encoded;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -28,6 +29,7 @@ pub struct Broadcast {
     target: Target,
     flags: Flags,
     timeout: Option<Duration>,
+    latest: Option<String>,
 }
 
 impl Broadcast {
@@ -37,6 +39,7 @@ impl Broadcast {
             target: Target::default(),
             flags: Flags::default(),
             timeout: None,
+            latest: None,
         }
     }
 
@@ -71,6 +74,26 @@ impl Broadcast {
         self
     }
 
+    /// Makes it an event of which only the newest is wanted: for each recipient it replaces an older one of the same name and key that still waits;
+    /// see [`Emit::latest`](crate::Emit::latest).
+    ///
+    /// ```no_run
+    /// # fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
+    /// io.to("arena").latest("player 7").emit("position", &(12.5, 7.0))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn latest(mut self, key: &str) -> Self {
+        self.latest = Some(key.to_owned());
+        self
+    }
+
+    /// What happens for recipients whose outbox is full. Default: [`broadcast_overflow`](crate::SocketIoBuilder::broadcast_overflow).
+    pub fn overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.flags.overflow = Some(policy);
+        self
+    }
+
     /// How long [`emit_with_ack`](Self::emit_with_ack) waits. Default: [`ack_timeout`](crate::SocketIoBuilder::ack_timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
@@ -79,7 +102,8 @@ impl Broadcast {
 
     /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile.
     ///
-    /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed; [`Delivery`] counts them.
+    /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed, or what [`overflow`](Self::overflow) says happens;
+    /// [`Delivery`] counts them.
     ///
     /// # Errors
     ///
@@ -89,11 +113,46 @@ impl Broadcast {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Delivery, EmitError> {
-        emit::to_many(&self.namespace, event, data, &self.target, self.flags)
+        let packet = self.encode(event, data)?;
+        let adapter = self.namespace.adapter();
+        Ok(adapter.broadcast(&packet, &self.target, self.flags))
+    }
+
+    /// The same, and tells of each chosen socket of this process what became of the event.
+    ///
+    /// ```no_run
+    /// # fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
+    /// use socket_io::{Outcome, OverflowPolicy};
+    /// let outcomes = io.to("lobby").overflow(OverflowPolicy::DropNewest).emit_each("news", "hello")?;
+    /// for (id, outcome) in outcomes {
+    ///     if outcome == Outcome::Dropped {
+    ///         println!("{id} reads too slowly and will have to ask for the news");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_each(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<Vec<(SocketId, Outcome)>, EmitError> {
+        let packet = self.encode(event, data)?;
+        let adapter = self.namespace.adapter();
+        Ok(adapter.broadcast_each(&packet, &self.target, self.flags))
+    }
+
+    fn encode(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<Encoded, EmitError> {
+        let packet = emit::encode(&self.namespace, event, None, data, self.flags)?;
+        Ok(emit::keyed(packet, event, self.latest.as_deref()))
     }
 
     /// Sends an event to the chosen sockets of this process and collects their acknowledgements: of each its first argument, as `R`.
-    /// With [`volatile`](Self::volatile), nothing is expected of those that are left out.
+    /// With [`volatile`](Self::volatile), nothing is expected of those that are left out; who is left out because its outbox is full is among the missing.
     ///
     /// ```no_run
     /// # async fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
@@ -124,13 +183,15 @@ impl Broadcast {
                 let _ = sender.send((socket.id().clone(), Err(error)));
                 return true;
             }
-            let mut delivery = Delivery::default();
-            delivery.deliver(socket, &packet, self.flags);
-            if delivery.sent == 0 {
-                socket.forget_ack(id);
-                Completion::Many(sender.clone()).disconnected(socket.id());
-            }
-            delivery.skipped == 0
+            let outcome = socket.deliver(&packet, self.flags);
+            let error = match outcome {
+                Outcome::Queued | Outcome::Replaced => return true,
+                Outcome::Skipped | Outcome::Dropped => AckError::Skipped,
+                Outcome::Overflowed | Outcome::Disconnected => AckError::Disconnected,
+            };
+            socket.forget_ack(id);
+            let _ = sender.send((socket.id().clone(), Err(error)));
+            outcome != Outcome::Skipped
         });
         let timeout = self
             .timeout

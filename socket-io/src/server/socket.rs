@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{Revision, SendError, Text, Transport};
+use engine_io::{LatestKey, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,7 +19,7 @@ use super::handshake::Handshake;
 use super::namespace::Namespace;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
-use crate::adapter::{Flags, IntoRooms, Room, SocketId};
+use crate::adapter::{Flags, IntoRooms, OverflowPolicy, Room, SocketId};
 use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
@@ -39,6 +39,8 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    /// What the connection tells it by from sockets that were there before.
+    number: u32,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -54,6 +56,7 @@ impl Socket {
         max_acks: usize,
     ) -> Self {
         Self(Arc::new(Inner {
+            number: connection.next_number(),
             id,
             namespace,
             connection,
@@ -112,9 +115,39 @@ impl Socket {
         self.0.state.load(Ordering::Acquire) == CONNECTED
     }
 
-    /// Bytes that wait to be written to the client.
+    /// Bytes that wait to be written to the client, over all its namespaces.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
+    }
+
+    /// Waits until nothing waits for the client any more, over all its namespaces: everything is in the hands of the system, or of the answer to a poll. Whether
+    /// the client has got it, only an acknowledgement can tell.
+    ///
+    /// So a program that has much to send sends no faster than the client reads:
+    ///
+    /// ```no_run
+    /// # async fn example(socket: socket_io::Socket, lines: Vec<String>) -> Result<(), socket_io::EmitError> {
+    /// for chunk in lines.chunks(1000) {
+    ///     socket.emit("lines", chunk)?;
+    ///     socket.drained().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Any number of tasks may wait. What is sent after that moment, and before a waiting task runs again, does not keep it. After the socket has left its
+    /// namespace it still can be waited for what was sent before.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Disconnected`] if the connection came to its end first: what waited is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting, and nothing else.
+    pub async fn drained(&self) -> Result<(), EmitError> {
+        let drained = self.0.connection.sender.drained().await;
+        drained.map_err(|_| EmitError::Disconnected)
     }
 
     // Data of the socket.
@@ -142,7 +175,8 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly; nothing was queued then.
+    /// client reads too slowly; nothing was queued then. With another [`emit_overflow`](crate::SocketIoBuilder::emit_overflow) a full outbox is no error, or
+    /// disconnects the client.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -155,6 +189,16 @@ impl Socket {
     /// Whether the next event may be compressed on its way: `socket.compress(false).emit("photo", &jpeg)?`; see [`Emit::compress`].
     pub fn compress(&self, compress: bool) -> Emit {
         Emit::new(self.clone()).compress(compress)
+    }
+
+    /// Of the next event only the newest is wanted: `socket.latest("player 7").emit("position", &position)?`; see [`Emit::latest`].
+    pub fn latest(&self, key: &str) -> Emit {
+        Emit::new(self.clone()).latest(key)
+    }
+
+    /// What happens to the next event if the client's outbox is full: `socket.overflow(OverflowPolicy::DropNewest).emit("tick", &())?`.
+    pub fn overflow(&self, policy: OverflowPolicy) -> Emit {
+        Emit::new(self.clone()).overflow(policy)
     }
 
     /// Sends an event and waits for the client's acknowledgement, as `R`: a tuple takes several arguments, `()` none, every other type the first.
@@ -189,18 +233,29 @@ impl Socket {
             .expect_ack(id, completion)
             .and_then(|()| emit::to_one(self, event, Some(id), data, flags));
         let queued = match outcome {
-            Ok(Outcome::Queued) => Ok(()),
-            Ok(Outcome::Skipped) => Err(AckError::Skipped),
+            Ok(Outcome::Skipped | Outcome::Dropped) => Err(AckError::Skipped),
+            Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         };
         AckFuture::new(self.clone(), id, answer, queued)
     }
 
-    pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
+    pub(crate) fn send(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
         if self.0.state.load(Ordering::Acquire) == LEFT {
             return Err(EmitError::Disconnected);
         }
-        Ok(self.0.connection.sender.send_frames(packet.frames())?)
+        let sender = &self.0.connection.sender;
+        let (first, rest) = (packet.header(), packet.attachments());
+        let Some(name) = packet.latest() else {
+            sender.send_frames(first, rest)?;
+            return Ok(Outcome::Queued);
+        };
+        // One that a socket of the same namespace left behind must not be replaced: it is before the packet that this one has joined with.
+        let key = LatestKey::new(self.0.number.into(), name.clone());
+        Ok(match sender.send_latest(&key, first, rest)? {
+            true => Outcome::Replaced,
+            false => Outcome::Queued,
+        })
     }
 
     /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
@@ -216,7 +271,8 @@ impl Socket {
             self.max_attachments(),
         )?;
         if question.take() {
-            self.0.connection.sender.send_frames(packet.frames())?;
+            let sender = &self.0.connection.sender;
+            sender.send_frames(packet.header(), packet.attachments())?;
         }
         Ok(())
     }
@@ -303,6 +359,9 @@ impl Socket {
 
     /// Makes the client leave the namespace; its connection stays. It gets what was queued before.
     ///
+    /// The socket has left when this returns, however full its outbox is. A client that does not read learns of it when it reads again, or by the end of
+    /// its connection.
+    ///
     /// Handlers given to `on_disconnecting` and `on_disconnect` run up to where they first wait before this returns, so hold no lock that they take.
     pub fn disconnect(&self) {
         if self.0.state.load(Ordering::Acquire) != LEFT {
@@ -311,7 +370,7 @@ impl Socket {
         }
     }
 
-    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before.
+    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before, if it takes it within the engine's `close_timeout`.
     pub fn disconnect_all(&self) {
         for socket in self.0.connection.sockets() {
             socket.disconnect();
@@ -323,7 +382,8 @@ impl Socket {
     pub(crate) fn say_goodbye(&self) {
         let sender = &self.0.connection.sender;
         let packet = self.parser().encode_disconnect(self.0.namespace.name());
-        if let Err(SendError::Full { .. }) = sender.send_frames(packet.frames()) {
+        let sent = sender.send_reserved(packet.header(), packet.attachments());
+        if let Err(SendError::Full { .. }) = sent {
             sender.abort();
         }
     }

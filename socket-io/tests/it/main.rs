@@ -10,6 +10,7 @@ mod joining;
 mod limits;
 mod middleware;
 mod namespaces;
+mod overflow;
 mod races;
 mod rooms;
 mod serving;

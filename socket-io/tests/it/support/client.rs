@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tungstenite::protocol::{Role, WebSocketContext};
 use tungstenite::{Error, Message};
 
@@ -37,7 +37,17 @@ impl Client {
     }
 
     pub(crate) async fn open_with(address: SocketAddr, query: &str, headers: &str) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap(), query, headers).await
+    }
+
+    /// One that has room for little that it has not read.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(10_000).unwrap();
+        Self::over(socket.connect(address).await.unwrap(), "", "").await
+    }
+
+    async fn over(mut stream: TcpStream, query: &str, headers: &str) -> Self {
         stream.set_nodelay(true).unwrap();
         let request = format!(
             "GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
