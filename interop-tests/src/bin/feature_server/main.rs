@@ -1,5 +1,6 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
+mod flow;
 mod http;
 
 use std::error::Error;
@@ -13,6 +14,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .map_err(|_| "set PORT to the port to listen on")?
         .parse()?;
     let io = match mode.as_str() {
+        "flow" => flow::io(),
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
         other => return Err(format!("unknown MODE {other:?}").into()),
