@@ -28,6 +28,7 @@ impl LatestKey {
 
 /// The packets that wait under a key. Nothing is allocated while there are none.
 #[derive(Debug, Default)]
+#[allow(clippy::box_collection)] // most sessions never have any: a pointer for them, not a map
 pub(super) struct Latest(Option<Box<BTreeMap<LatestKey, Vec<Queued>>>>);
 
 impl Latest {
