@@ -24,13 +24,18 @@ fn stage(options: impl FnOnce(SocketIoBuilder) -> SocketIoBuilder) -> Stage {
     stage
 }
 
-/// Fills an outbox to its limit with events of the name `fill`, whose number is returned.
+/// Fills an outbox to the last byte with events of the name `fill`, whose number is returned.
 fn fill(socket: &Socket) -> usize {
-    let text = "x".repeat(40);
+    /// Bytes of the frame but for the text.
+    const EMPTY: usize = 2 + r#"42["fill",""]"#.len();
     let mut filled = 0;
-    while socket.emit("fill", &text).is_ok() {
+    while socket.buffered() < LIMIT {
+        let room = LIMIT - socket.buffered();
+        let size = if room > 120 { 60 } else { room };
+        socket.emit("fill", &"x".repeat(size - EMPTY)).unwrap();
         filled += 1;
     }
+    assert_eq!(socket.buffered(), LIMIT);
     filled
 }
 
