@@ -19,13 +19,14 @@ pub use adapter::{
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
+    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
     Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State, Stats,
 };
 
 /// Compresses a whole file.

@@ -233,7 +233,17 @@ impl ServerConfig {
         self
     }
 
-    /// Told of each refused request.
+    /// Told of each refused request, as the reference's event `connection_error` is: with code, message and what was wrong, and the request itself. A panic in
+    /// it is caught.
+    ///
+    /// ```
+    /// # use engine_io::ServerConfig;
+    /// let config = ServerConfig::default().on_refusal(|refusal, parts| {
+    ///     eprintln!("{} {}: {refusal} ({})", parts.method, parts.uri.path(), refusal.code());
+    /// });
+    /// ```
+    ///
+    /// Mind that the request's query may hold a session id, which is a credential.
     pub fn on_refusal(
         mut self,
         observe: impl Fn(&Refusal, &Parts) + Send + Sync + 'static,

@@ -21,6 +21,7 @@ const modes = {
   flow,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
+  observing,
 };
 
 if (!modes[MODE]) {
@@ -156,6 +157,35 @@ function deflateSockets(server) {
     socket.on('everybody', (value) => io.emit('news', value));
     socket.on('everybody-plain', (value) => io.compress(false).emit('news', value));
     socket.on('me-plain', (value) => socket.compress(false).emit('news', value));
+  });
+}
+
+function observing(server) {
+  const io = new Server(server, {
+    allowRequest: (request, decide) => {
+      const stranger = 'x-stranger' in request.headers;
+      decide(stranger ? 'no strangers' : null, !stranger);
+    },
+  });
+  let refused = [];
+  const numbers = { opened: 0, upgraded: 0, packets_in: 0 };
+  io.engine.on('connection_error', ({ code, message, context }) => {
+    // What the check of requests said is in the context, and is what the client gets.
+    refused.push([code, context?.message ?? message, context?.name ?? null]);
+  });
+  io.engine.on('connection', (socket) => {
+    numbers.opened++;
+    socket.on('upgrade', () => numbers.upgraded++);
+    socket.on('packet', () => numbers.packets_in++);
+  });
+  const over = (name) => Object.values(io.engine.clients).filter((client) => client.transport.name === name).length;
+  io.on('connection', (socket) => {
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('refused', (ack) => {
+      ack(refused);
+      refused = [];
+    });
+    socket.on('numbers', (ack) => ack({ ...numbers, polling: over('polling'), websocket: over('websocket') }));
   });
 }
 

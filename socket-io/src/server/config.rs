@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
 use http::request::Parts;
 
 use super::SocketIo;
@@ -146,6 +146,24 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.allow_request(allow))
     }
 
+    /// Told of each refused request, as the reference's event `connection_error` is: with the official code, message and what was wrong, and the request.
+    /// Refusals of namespaces are the middlewares' own.
+    ///
+    /// ```
+    /// use socket_io::SocketIo;
+    /// let io = SocketIo::builder()
+    ///     .on_refusal(|refusal, _parts| eprintln!("{}: {} ({refusal})", refusal.code(), refusal.message()))
+    ///     .build();
+    /// ```
+    ///
+    /// Mind that the request's query may hold a session id, which is a credential. A panic in the hook is caught.
+    pub fn on_refusal(
+        self,
+        observe: impl Fn(&RequestRefusal, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.engine(|engine| engine.on_refusal(observe))
+    }
+
     /// Answers requests of pages from other origins. Off by default.
     pub fn cors(self, cors: Cors) -> Self {
         self.engine(|engine| engine.cors(cors))
@@ -264,7 +282,10 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Told of everything that goes wrong in or around handlers. By default it is logged.
+    /// Told of everything that goes wrong in or around handlers, panics included. By default it is logged as the event `handler_failed` of `tracing`, on the
+    /// level `ERROR` if it is the server's fault and `WARN` if a client can cause it. A panic in the hook is caught.
+    ///
+    /// Texts may quote what the client sent. Ids of sockets of revision 3 are made of the session's id, so keep those out of logs that others read.
     pub fn on_error(mut self, observe: impl Fn(&HandlerError) + Send + Sync + 'static) -> Self {
         self.config.on_error = Some(Arc::new(observe));
         self

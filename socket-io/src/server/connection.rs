@@ -18,8 +18,10 @@ use super::eio3;
 use super::error::{EmitError, Failure};
 use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
+use super::log::Brief;
 use super::refusal::Refusal;
 use super::socket::Socket;
+use super::stats::Tally;
 use crate::protocol::{
     AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
 };
@@ -34,7 +36,7 @@ pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
     /// How many sockets there were.
-    numbers: AtomicU32,
+    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -65,14 +67,14 @@ impl Connection {
         Self {
             io,
             sender,
-            numbers: AtomicU32::new(0),
+            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
     }
 
-    /// A number for a new socket, which no other of the connection has.
-    pub(crate) fn next_number(&self) -> u32 {
-        self.numbers.fetch_add(1, Ordering::Relaxed)
+    /// How many sockets there were before a new one.
+    pub(crate) fn next_place(&self) -> u32 {
+        self.places.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
@@ -121,6 +123,13 @@ impl Connection {
     pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
         self.state.lock().running += 1;
         RunningHandler(self.clone())
+    }
+
+    /// How many handlers wait, told to one of its sockets only, so that a sum over sockets has each connection once.
+    pub(crate) fn running_beside(&self, socket: &Socket) -> usize {
+        let state = self.state.lock();
+        let is_first = state.sockets.first().is_some_and(|first| first.is(socket));
+        if is_first { state.running } else { 0 }
     }
 
     /// Whether too many handlers are running; if so, the task is woken when one ends.
@@ -441,7 +450,13 @@ impl Driver {
         self.is_new = false;
         self.timer = None;
         socket.enter_namespace();
-        tracing::debug!(socket = %socket.id(), namespace = %socket.namespace().name(), "connected");
+        tracing::debug!(
+            name: "connected",
+            target: "socket_io",
+            connection = self.engine.number(),
+            namespace = %Brief(socket.namespace().name()),
+            socket = socket.log_id(),
+        );
         let context = || Context {
             socket: socket.clone(),
             event: Text::from_static("connection"),
@@ -464,7 +479,14 @@ impl Driver {
         refusal: &Refusal,
         packet: Result<Encoded, EncodeError>,
     ) {
-        tracing::debug!(%namespace, %refusal, "namespace refused");
+        tracing::debug!(
+            name: "namespace_refused",
+            target: "socket_io",
+            connection = self.engine.number(),
+            namespace = %Brief(namespace),
+            reason = %Brief(refusal.message()),
+        );
+        Tally::count(&self.connection.io.tally().joins_refused);
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
             Ok(packet) => drop(
@@ -480,7 +502,7 @@ impl Driver {
 
     fn handle_time_up(&mut self) {
         if self.is_new {
-            tracing::debug!("no namespace joined in time");
+            tracing::debug!(name: "connect_timeout", target: "socket_io", connection = self.engine.number());
             self.violated = true;
             self.connection.sender.close();
         } else {
@@ -493,7 +515,12 @@ impl Driver {
         if std::mem::replace(&mut self.violated, true) {
             return;
         }
-        tracing::debug!(message, "protocol violation");
+        tracing::debug!(
+            name: "violation",
+            target: "socket_io",
+            connection = self.engine.number(),
+            reason = %Brief(message),
+        );
         for socket in self.connection.sockets() {
             socket.report(
                 Text::from_static("error"),

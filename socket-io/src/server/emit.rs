@@ -5,8 +5,10 @@ use serde::de::DeserializeOwned;
 
 use super::ack::AckFuture;
 use super::error::EmitError;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::socket::Socket;
+use super::stats::Tally;
 use crate::adapter::{Flags, OverflowPolicy};
 use crate::protocol::{AckId, Encoded};
 
@@ -187,14 +189,23 @@ fn queue(
     flags: Flags,
     policy: OverflowPolicy,
 ) -> Result<Outcome, EmitError> {
-    let sender = &socket.connection().sender;
-    if flags.volatile && !sender.is_writable() {
-        return Ok(Outcome::Skipped);
-    }
-    match (socket.send(packet), flags.overflow.unwrap_or(policy)) {
+    let queued = if flags.volatile {
+        socket.send_volatile(packet)
+    } else {
+        socket.send(packet)
+    };
+    match (queued, flags.overflow.unwrap_or(policy)) {
         (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {
-            tracing::warn!(socket = %socket.id(), "outbox full, connection closed");
-            sender.abort();
+            let connection = socket.connection();
+            tracing::warn!(
+                name: "overflow",
+                target: "socket_io",
+                connection = connection.sender.number(),
+                namespace = %Brief(socket.namespace().name()),
+                socket = socket.log_id(),
+            );
+            Tally::count(&connection.io.tally().overflowed);
+            connection.sender.abort();
             Ok(Outcome::Overflowed)
         }
         (Err(EmitError::Full { .. }), OverflowPolicy::DropNewest) => Ok(Outcome::Dropped),

@@ -156,16 +156,21 @@ impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "event {:?} of {} in {}: ",
-            self.event, self.socket, self.namespace
-        )?;
-        match &self.failure {
-            Failure::Panicked(message) => write!(f, "handler panicked: {message}"),
-            Failure::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
-            Failure::Args(error) => error.fmt(f),
-            Failure::Missing(what) => f.write_str(what),
-            Failure::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
-            Failure::Protocol(message) => write!(f, "protocol violation: {message}"),
+            "event {:?} of {} in {}: {}",
+            self.event, self.socket, self.namespace, self.failure
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(message) => write!(f, "handler panicked: {message}"),
+            Self::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
+            Self::Args(error) => error.fmt(f),
+            Self::Missing(what) => f.write_str(what),
+            Self::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
+            Self::Protocol(message) => write!(f, "protocol violation: {message}"),
         }
     }
 }

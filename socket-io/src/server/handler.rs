@@ -8,9 +8,11 @@ use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
 use serde::Serialize;
+use tracing::Instrument;
 
 use super::error::Failure;
 use super::extract::{Context, FromContext};
+use super::log::Brief;
 use super::refusal::Refusal;
 use super::reply::reply;
 use super::socket::Socket;
@@ -126,7 +128,16 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         }
         socket.report(event.clone(), failure);
     };
-    let future = match caught(|| handler(context)).unwrap_or_else(|panic| Err(panic.into())) {
+    let span = tracing::trace_span!(
+        target: "socket_io",
+        "handler",
+        connection = socket.connection().sender.number(),
+        namespace = %Brief(socket.namespace().name()),
+        socket = socket.log_id(),
+        event = %Brief(&context.event),
+    );
+    let called = span.in_scope(|| caught(|| handler(context)));
+    let future = match called.unwrap_or_else(|panic| Err(panic.into())) {
         Ok(future) => future,
         Err(failure) if failure.is_violation() => return Err(failure),
         Err(failure) => {
@@ -135,7 +146,9 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         }
     };
     let mut future = CatchPanic(future);
-    match Pin::new(&mut future).poll(&mut TaskContext::from_waker(Waker::noop())) {
+    let first =
+        span.in_scope(|| Pin::new(&mut future).poll(&mut TaskContext::from_waker(Waker::noop())));
+    match first {
         Poll::Ready(outcome) => {
             if let Err(failure) = flatten(outcome) {
                 report(&socket, failure);
@@ -144,7 +157,7 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         Poll::Pending => {
             let running = socket.connection().start_handler();
             socket.io().spawn(async move {
-                if let Err(failure) = flatten(future.await) {
+                if let Err(failure) = flatten(future.instrument(span).await) {
                     report(&socket, failure);
                 }
                 drop(running);

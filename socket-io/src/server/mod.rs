@@ -11,10 +11,12 @@ mod error;
 mod extract;
 mod handler;
 mod handshake;
+mod log;
 mod namespace;
 mod refusal;
 mod reply;
 mod socket;
+mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -49,12 +51,14 @@ pub use handshake::Handshake;
 pub use namespace::Namespace;
 pub use refusal::Refusal;
 pub use socket::Socket;
+pub use stats::Stats;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
 use handler::Panic;
+use stats::Tally;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -72,6 +76,7 @@ pub(crate) struct Inner {
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
     ids: AtomicU32,
+    tally: Tally,
 }
 
 impl SocketIo {
@@ -89,6 +94,7 @@ impl SocketIo {
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
+            tally: Tally::default(),
         }));
         io.of("/");
         io
@@ -291,7 +297,7 @@ impl SocketIo {
         let fresh = match handler::caught(|| parent.child(name.clone())) {
             Ok(fresh) => fresh,
             Err(Panic(message)) => {
-                tracing::error!(message, %name, "no adapter for a namespace");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
                 return None;
             }
         };
@@ -306,7 +312,7 @@ impl SocketIo {
         let patterns = self.0.patterns.read().clone();
         let accepting = patterns.into_iter().find(|(accept, _)| {
             handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(message, name, "pattern of namespaces panicked");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
                 false
             })
         });
@@ -341,7 +347,7 @@ impl SocketIo {
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "no random bytes for the id of a socket");
+            tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
             Refusal::new("internal error")
         })?;
         Ok(SocketId::new(&Sid::from_parts(
@@ -350,15 +356,20 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, error: &HandlerError) {
+    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
+        Tally::count(&self.tally().handler_failures);
         match &self.0.config.on_error {
             Some(observe) => {
                 if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
                 }
             }
-            None => tracing::warn!(%error, "handler failed"),
+            None => log::handler_failed(socket, error),
         }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{LatestKey, Revision, SendError, Text, Transport};
+use engine_io::{Counters, LatestKey, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,6 +16,7 @@ use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handshake::Handshake;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
@@ -39,8 +40,8 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
-    /// What the connection tells it by from sockets that were there before.
-    number: u32,
+    /// How many sockets its connection had before it, which tells it from those.
+    place: u32,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -56,7 +57,7 @@ impl Socket {
         max_acks: usize,
     ) -> Self {
         Self(Arc::new(Inner {
-            number: connection.next_number(),
+            place: connection.next_place(),
             id,
             namespace,
             connection,
@@ -113,6 +114,11 @@ impl Socket {
     /// Whether the socket has joined and not left.
     pub fn is_connected(&self) -> bool {
         self.0.state.load(Ordering::Acquire) == CONNECTED
+    }
+
+    /// What the connection has carried so far: packets and bytes of all its namespaces.
+    pub fn counters(&self) -> Counters {
+        self.0.connection.sender.counters()
     }
 
     /// Bytes that wait to be written to the client, over all its namespaces.
@@ -251,10 +257,24 @@ impl Socket {
             return Ok(Outcome::Queued);
         };
         // One that a socket of the same namespace left behind must not be replaced: it is before the packet that this one has joined with.
-        let key = LatestKey::new(self.0.number.into(), name.clone());
+        let key = LatestKey::new(self.0.place.into(), name.clone());
         Ok(match sender.send_latest(&key, first, rest)? {
             true => Outcome::Replaced,
             false => Outcome::Queued,
+        })
+    }
+
+    /// The same, unless something else waits. There is nothing that it could replace, so its key means nothing.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
+        }
+        let sender = &self.0.connection.sender;
+        let queued = sender.send_volatile(packet.header(), packet.attachments())?;
+        Ok(if queued {
+            Outcome::Queued
+        } else {
+            Outcome::Skipped
         })
     }
 
@@ -294,6 +314,10 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
+    }
+
+    pub(crate) fn acks_pending(&self) -> usize {
+        self.0.acks.lock().len()
     }
 
     pub(crate) fn forget_ack(&self, id: AckId) {
@@ -414,7 +438,14 @@ impl Socket {
             completion.disconnected(self.id());
         }
         if joined {
-            tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
+            tracing::debug!(
+                name: "disconnected",
+                target: "socket_io",
+                connection = self.0.connection.sender.number(),
+                namespace = %Brief(self.0.namespace.name()),
+                socket = self.log_id(),
+                %reason,
+            );
             let handlers = self.0.namespace.disconnect_handlers();
             self.run_handlers(&handlers, || context("disconnect"));
         }
@@ -441,12 +472,21 @@ impl Socket {
     }
 
     pub(crate) fn report(&self, event: Text, failure: Failure) {
-        self.0.connection.io.report(&HandlerError {
+        let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
             socket: self.id().clone(),
             event,
             failure,
-        });
+        };
+        self.0.connection.io.report(self, &error);
+    }
+
+    /// What logs may call it: ids of old clients are made of the session's, which is a credential.
+    pub(crate) fn log_id(&self) -> &str {
+        match self.revision() {
+            Revision::V3 => "",
+            Revision::V4 => self.id(),
+        }
     }
 
     // For the connection.

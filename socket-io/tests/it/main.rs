@@ -14,4 +14,6 @@ mod overflow;
 mod races;
 mod rooms;
 mod serving;
+mod stats;
 mod support;
+mod tracing;

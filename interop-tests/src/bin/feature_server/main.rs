@@ -2,6 +2,7 @@
 
 mod flow;
 mod http;
+mod observing;
 
 use std::error::Error;
 
@@ -17,6 +18,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "flow" => flow::io(),
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
+        "observing" => observing::server(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;
