@@ -26,7 +26,8 @@ pub enum Outcome {
     Dropped,
     /// The outbox was full and the client was disconnected for that. Of events for one client this is [`EmitError::Disconnected`].
     Overflowed,
-    /// The socket left in this moment. Of events for one client this is [`EmitError::Disconnected`].
+    /// The socket left in this moment, or its [`Grant`](crate::Grant) has ended. Of events for one client this is [`EmitError::Disconnected`] or
+    /// [`EmitError::Expired`].
     Disconnected,
 }
 

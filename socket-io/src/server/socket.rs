@@ -15,6 +15,7 @@ use super::connection::Connection;
 use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
+use super::grant::Deadline;
 use super::handshake::Handshake;
 use super::log::Brief;
 use super::namespace::Namespace;
@@ -42,6 +43,7 @@ struct Inner {
     state: AtomicU8,
     /// How many sockets its connection had before it, which tells it from those.
     place: u32,
+    deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -63,6 +65,7 @@ impl Socket {
             connection,
             auth,
             state: AtomicU8::new(JOINING),
+            deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
@@ -181,8 +184,8 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly; nothing was queued then. With another [`emit_overflow`](crate::SocketIoBuilder::emit_overflow) a full outbox is no error, or
-    /// disconnects the client.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then. With another
+    /// [`emit_overflow`](crate::SocketIoBuilder::emit_overflow) a full outbox is no error, or disconnects the client.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -247,9 +250,7 @@ impl Socket {
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
-            return Err(EmitError::Disconnected);
-        }
+        self.check_sending()?;
         let sender = &self.0.connection.sender;
         let (first, rest) = (packet.header(), packet.attachments());
         let Some(name) = packet.latest() else {
@@ -266,19 +267,28 @@ impl Socket {
 
     /// The same, unless something else waits. There is nothing that it could replace, so its key means nothing.
     pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
-            return Err(EmitError::Disconnected);
-        }
+        self.check_sending()?;
         let sender = &self.0.connection.sender;
-        let queued = sender.send_volatile(packet.header(), packet.attachments())?;
-        Ok(if queued {
-            Outcome::Queued
-        } else {
-            Outcome::Skipped
-        })
+        Ok(
+            match sender.send_volatile(packet.header(), packet.attachments())? {
+                true => Outcome::Queued,
+                false => Outcome::Skipped,
+            },
+        )
     }
 
-    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
+    fn check_sending(&self) -> Result<(), EmitError> {
+        if self.has_left() {
+            return Err(EmitError::Disconnected);
+        }
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
+        Ok(())
+    }
+
+    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
+    /// has expired.
     pub(crate) fn acknowledge(
         &self,
         question: &Question,
@@ -290,6 +300,9 @@ impl Socket {
             data,
             self.max_attachments(),
         )?;
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
         if question.take() {
             let sender = &self.0.connection.sender;
             sender.send_frames(packet.header(), packet.attachments())?;
@@ -489,7 +502,17 @@ impl Socket {
         }
     }
 
-    // For the connection.
+    // For the others of this module.
+
+    /// Whether the socket is no more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Until when it is authorized.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.0.deadline
+    }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.0.connection
