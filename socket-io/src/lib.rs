@@ -13,8 +13,8 @@ pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value}
 
 #[cfg(feature = "server")]
 pub use adapter::{
-    Adapter, Delivery, FetchSockets, Flags, IntoRooms, MemoryAdapter, Room, RoomChange, RoomEvent,
-    SocketId, Target,
+    Adapter, Delivery, FetchSockets, Flags, IntoRooms, MemoryAdapter, OverflowPolicy, Room,
+    RoomChange, RoomEvent, SocketId, Target,
 };
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;

@@ -20,6 +20,7 @@ const modes = {
   'http-plain': httpPlain,
   'event-middleware': eventMiddleware,
   grants,
+  flow,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
   observing,
@@ -39,6 +40,24 @@ modes[MODE](http);
 http.listen(Number(PORT), '127.0.0.1');
 
 process.on('SIGTERM', () => process.exit(0));
+
+function flow(server) {
+  const io = new Server(server);
+  const left = [];
+  io.on('connection', (socket) => {
+    socket.on('disconnect', (reason) => left.push([socket.id, reason]));
+    socket.on('left', (answer) => answer(left));
+    socket.on('tick', (n, size, answer) => {
+      answer(io.of('/').sockets.size, []);
+      io.emit('tick', n, 'x'.repeat(size));
+    });
+    socket.on('kick', (id, answer) => {
+      const other = io.of('/').sockets.get(id);
+      other.disconnect();
+      answer(other.connected);
+    });
+  });
+}
 
 function engineProtocol(server) {
   const engine = new EngineServer({ pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1e6 });

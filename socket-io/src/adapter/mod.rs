@@ -1,6 +1,7 @@
 //! Who is in which room, and how something reaches all of them.
 
 mod memory;
+mod overflow;
 mod room_events;
 
 use std::fmt;
@@ -12,10 +13,13 @@ use std::time::Duration;
 use serde::{Serialize, Serializer};
 
 pub use memory::MemoryAdapter;
+pub use overflow::OverflowPolicy;
 pub use room_events::{RoomChange, RoomEvent};
 
 use crate::protocol::Event;
-use crate::server::{EventPacket, FetchError, Namespace, RemoteAnswers, RemoteSocket, Socket};
+use crate::server::{
+    EventPacket, FetchError, Namespace, Outcome, RemoteAnswers, RemoteSocket, Socket,
+};
 
 /// The name of a room. Every socket is in the room named like its id.
 pub type Room = Arc<str>;
@@ -135,6 +139,8 @@ pub struct Flags {
     pub local: bool,
     /// The packet is not compressed on its way. It is marked already; this tells other processes.
     pub uncompressed: bool,
+    /// What happens where an outbox is full; otherwise each process does what its configuration says.
+    pub overflow: Option<OverflowPolicy>,
 }
 
 /// What became of a broadcast on this process.
@@ -145,8 +151,23 @@ pub struct Delivery {
     pub sent: usize,
     /// Recipients that a volatile packet was not queued for because they were busy.
     pub skipped: usize,
-    /// Recipients that read so slowly that their outbox was full. A gap in what they get would go unnoticed, so their connection was closed.
+    /// Recipients whose outbox was full, and which go on with a gap: under [`OverflowPolicy::DropNewest`] and [`OverflowPolicy::Reject`].
+    pub dropped: usize,
+    /// Recipients whose outbox was full, and whose connection was closed for that: under [`OverflowPolicy::Disconnect`].
     pub overflowed: usize,
+}
+
+impl Delivery {
+    /// Counts what became of the packet for one recipient.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Queued | Outcome::Replaced => self.sent += 1,
+            Outcome::Skipped => self.skipped += 1,
+            Outcome::Dropped => self.dropped += 1,
+            Outcome::Overflowed => self.overflowed += 1,
+            Outcome::Disconnected => {}
+        }
+    }
 }
 
 /// What [`Adapter::fetch_sockets`] returns.
@@ -209,13 +230,18 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// How many sockets of this process are in a room.
     fn room_size(&self, room: &str) -> usize;
 
-    /// Sends a packet to the sockets that match. No lock of the adapter is held meanwhile. What is in the packet, [`EventPacket::event`] tells.
-    fn broadcast(&self, packet: &EventPacket<'_>, target: &Target, flags: Flags) -> Delivery {
-        let mut delivery = Delivery::default();
+    /// Sends a packet to the sockets that match, and tells what became of it for each of this process. No lock of the adapter is held meanwhile. What is in the
+    /// packet, [`EventPacket::event`] tells.
+    fn broadcast(
+        &self,
+        packet: &EventPacket<'_>,
+        target: &Target,
+        flags: Flags,
+        told: &mut dyn FnMut(&SocketId, Outcome),
+    ) {
         for socket in self.sockets(target) {
-            delivery.deliver(&socket, packet, flags);
+            told(socket.id(), socket.deliver(packet, flags));
         }
-        delivery
     }
 
     /// Sends a packet to the sockets of other processes that match and passes their acknowledgements on to `answers`. Those of this process have got it when

@@ -17,7 +17,7 @@ use super::log;
 use super::stats::Tally;
 use super::types::TypeMap;
 use super::{Socket, SocketIo};
-use crate::adapter::{Adapter, MemoryAdapter};
+use crate::adapter::{Adapter, MemoryAdapter, OverflowPolicy};
 use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Object, Parser, RawArgs, Value};
 
 type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
+    pub(crate) emit_overflow: OverflowPolicy,
+    pub(crate) broadcast_overflow: OverflowPolicy,
     pub(crate) decoder: DecoderLimits,
     pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
@@ -102,6 +104,8 @@ impl Default for SocketIoBuilder {
                 inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
+                emit_overflow: OverflowPolicy::Reject,
+                broadcast_overflow: OverflowPolicy::Disconnect,
                 decoder: DecoderLimits::default(),
                 parser: Parser::json(),
                 state: TypeMap::default(),
@@ -168,8 +172,12 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.max_payload(bytes))
     }
 
-    /// Bytes that may wait for a slow client. Default 16 MiB. At the limit, [`Socket::emit`](crate::Socket::emit) says [`EmitError::Full`](crate::EmitError::Full),
-    /// and a broadcast disconnects the client.
+    /// Bytes that may wait for a slow client, over all its namespaces, as they stand on the wire. Default 16 MiB; the reference has no limit. An outbox that is
+    /// empty takes a packet of any size. Small packets take more memory than bytes: about 200 each if they are this client's alone.
+    ///
+    /// What happens at the limit is said by [`emit_overflow`](Self::emit_overflow) and [`broadcast_overflow`](Self::broadcast_overflow), or by the
+    /// event itself: [`Emit::overflow`](crate::Emit::overflow), [`Broadcast::overflow`](crate::Broadcast::overflow). Making a socket leave always works: what tells
+    /// the client of it may go beyond the limit by 64 KiB, and if that is not enough, its connection is closed.
     pub fn outbox_limit(self, bytes: usize) -> Self {
         self.engine(|engine| engine.outbox_limit(bytes))
     }
@@ -212,6 +220,28 @@ impl SocketIoBuilder {
     }
 
     // Our own.
+
+    /// What happens to an event for one client whose outbox is full. Default [`OverflowPolicy::Reject`]: the emit says
+    /// [`EmitError::Full`](crate::EmitError::Full).
+    ///
+    /// ```
+    /// use socket_io::{OverflowPolicy, SocketIo};
+    /// let io = SocketIo::builder()
+    ///     .outbox_limit(1 << 20)
+    ///     .emit_overflow(OverflowPolicy::Disconnect)
+    ///     .broadcast_overflow(OverflowPolicy::DropNewest)
+    ///     .build();
+    /// ```
+    pub fn emit_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.config.emit_overflow = policy;
+        self
+    }
+
+    /// What happens to a broadcast for a recipient whose outbox is full. Default [`OverflowPolicy::Disconnect`].
+    pub fn broadcast_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.config.broadcast_overflow = policy;
+        self
+    }
 
     /// A connection that has joined no namespace by then is closed. Default 45 s.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
@@ -384,6 +414,8 @@ impl fmt::Debug for Config {
             .field("max_handlers", &self.max_handlers)
             .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
+            .field("emit_overflow", &self.emit_overflow)
+            .field("broadcast_overflow", &self.broadcast_overflow)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)
             .field("parser", &self.parser)

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
 use super::eio3;
-use super::error::Failure;
+use super::error::{EmitError, Failure};
 use super::extract::{Context, Question};
 use super::grant::EXPIRED;
 use super::handler::{self, run_middlewares};
@@ -35,6 +36,8 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
+    /// How many sockets there were.
+    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -69,8 +72,14 @@ impl Connection {
         Self {
             io,
             sender,
+            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
+    }
+
+    /// How many sockets there were before a new one.
+    pub(crate) fn next_place(&self) -> u32 {
+        self.places.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
@@ -559,10 +568,16 @@ impl Driver {
         let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
         let parser = &self.connection.io.config().parser;
         let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
-        let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
-        if !sent {
-            // The connection is closing, or a middleware has disconnected the socket.
-            return socket.leave_namespace(DisconnectReason::ForcedClose);
+        match packet.map(|packet| socket.send(&packet)) {
+            Ok(Ok(_)) => {}
+            refused => {
+                if let Ok(Err(EmitError::Full { .. })) = refused {
+                    // Nothing else would tell the client that it has not joined.
+                    self.connection.sender.abort();
+                }
+                // Else the connection is closing, or a middleware has disconnected the socket.
+                return socket.leave_namespace(DisconnectReason::ForcedClose);
+            }
         }
         if !self.connection.admit(socket) {
             // Somebody has disconnected it in this moment, and what told the client may have left before the confirmation.
@@ -610,7 +625,11 @@ impl Driver {
         Tally::count(&self.connection.io.tally().joins_refused);
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
-            Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
+            Ok(packet) => drop(
+                self.connection
+                    .sender
+                    .send_frames(packet.header(), packet.attachments()),
+            ),
             Err(error) => self.violate(&error.to_string()),
         }
     }

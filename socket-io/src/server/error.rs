@@ -84,7 +84,7 @@ impl From<PendingError> for EmitError {
 pub enum AckError {
     /// The event was not sent.
     Emit(EmitError),
-    /// The event was volatile and the peer busy, so it was dropped.
+    /// The event was dropped: it was volatile and the peer busy, or the outbox was full and the policy says so.
     Skipped,
     /// The peer did not answer in time.
     Timeout(Duration),
@@ -100,7 +100,7 @@ impl fmt::Display for AckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Emit(error) => error.fmt(f),
-            Self::Skipped => f.write_str("the peer was busy and the event volatile"),
+            Self::Skipped => f.write_str("the peer was busy and the event dropped"),
             Self::Timeout(time) => write!(f, "no acknowledgement within {time:?}"),
             Self::Disconnected => f.write_str("disconnected before the acknowledgement"),
             Self::NoServer => f.write_str("another server did not answer"),

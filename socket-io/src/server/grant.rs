@@ -165,9 +165,12 @@ impl Socket {
             let sent = match caught(|| farewell(self)) {
                 Ok(packet) => packet
                     .and_then(|packet| {
-                        self.tell_outgoing(&packet);
-                        let frames = packet.encoded().frames();
-                        Ok(self.connection().sender.send_frames(frames)?)
+                        if self.watches_outgoing() {
+                            self.tell_outgoing(&packet);
+                        }
+                        let packet = packet.encoded();
+                        let sender = &self.connection().sender;
+                        Ok(sender.send_frames(packet.header(), packet.attachments())?)
                     })
                     .map_err(Failure::Farewell),
                 Err(panic) => Err(panic.into()),

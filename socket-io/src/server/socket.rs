@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use engine_io::{Counters, Revision, SendError, Text, Transport};
+use engine_io::{Counters, LatestKey, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -23,7 +23,7 @@ use super::namespace::Namespace;
 use super::packet::EventPacket;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
-use crate::adapter::{Flags, IntoRooms, Room, SocketId};
+use crate::adapter::{Flags, IntoRooms, OverflowPolicy, Room, SocketId};
 use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
@@ -44,6 +44,8 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    /// How many sockets its connection had before it, which tells it from those.
+    place: u32,
     deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
@@ -62,6 +64,7 @@ impl Socket {
         max_acks: usize,
     ) -> Self {
         Self(Arc::new(Inner {
+            place: connection.next_place(),
             id,
             namespace,
             connection,
@@ -127,9 +130,39 @@ impl Socket {
         self.0.connection.sender.counters()
     }
 
-    /// Bytes that wait to be written to the client.
+    /// Bytes that wait to be written to the client, over all its namespaces.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
+    }
+
+    /// Waits until nothing waits for the client any more, over all its namespaces: everything is in the hands of the system, or of the answer to a poll. Whether
+    /// the client has got it, only an acknowledgement can tell.
+    ///
+    /// So a program that has much to send sends no faster than the client reads:
+    ///
+    /// ```no_run
+    /// # async fn example(socket: socket_io::Socket, lines: Vec<String>) -> Result<(), socket_io::EmitError> {
+    /// for chunk in lines.chunks(1000) {
+    ///     socket.emit("lines", chunk)?;
+    ///     socket.drained().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Any number of tasks may wait. What is sent after that moment, and before a waiting task runs again, does not keep it. After the socket has left its
+    /// namespace it still can be waited for what was sent before.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Disconnected`] if the connection came to its end first: what waited is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting, and nothing else.
+    pub async fn drained(&self) -> Result<(), EmitError> {
+        let drained = self.0.connection.sender.drained().await;
+        drained.map_err(|_| EmitError::Disconnected)
     }
 
     // Data of the socket.
@@ -157,7 +190,8 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then. With another
+    /// [`emit_overflow`](crate::SocketIoBuilder::emit_overflow) a full outbox is no error, or disconnects the client.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -170,6 +204,16 @@ impl Socket {
     /// Whether the next event may be compressed on its way: `socket.compress(false).emit("photo", &jpeg)?`; see [`Emit::compress`].
     pub fn compress(&self, compress: bool) -> Emit {
         Emit::new(self.clone()).compress(compress)
+    }
+
+    /// Of the next event only the newest is wanted: `socket.latest("player 7").emit("position", &position)?`; see [`Emit::latest`].
+    pub fn latest(&self, key: &str) -> Emit {
+        Emit::new(self.clone()).latest(key)
+    }
+
+    /// What happens to the next event if the client's outbox is full: `socket.overflow(OverflowPolicy::DropNewest).emit("tick", &())?`.
+    pub fn overflow(&self, policy: OverflowPolicy) -> Emit {
+        Emit::new(self.clone()).overflow(policy)
     }
 
     /// Sends an event and waits for the client's acknowledgement, as `R`: a tuple takes several arguments, `()` none, every other type the first.
@@ -204,29 +248,49 @@ impl Socket {
             .expect_ack(id, completion)
             .and_then(|()| emit::to_one(self, event, Some(id), data, flags));
         let queued = match outcome {
-            Ok(Outcome::Queued) => Ok(()),
-            Ok(Outcome::Skipped) => Err(AckError::Skipped),
+            Ok(Outcome::Skipped | Outcome::Dropped) => Err(AckError::Skipped),
+            Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         };
         AckFuture::new(self.clone(), id, answer, queued)
     }
 
-    pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
+    pub(crate) fn send(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
+        self.check_sending()?;
+        let sender = &self.0.connection.sender;
+        let (first, rest) = (packet.header(), packet.attachments());
+        let Some(name) = packet.latest() else {
+            sender.send_frames(first, rest)?;
+            return Ok(Outcome::Queued);
+        };
+        // One that a socket of the same namespace left behind must not be replaced: it is before the packet that this one has joined with.
+        let key = LatestKey::new(self.0.place.into(), name.clone());
+        Ok(match sender.send_latest(&key, first, rest)? {
+            true => Outcome::Replaced,
+            false => Outcome::Queued,
+        })
+    }
+
+    /// The same, unless something else waits. There is nothing that it could replace, so its key means nothing.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
+        self.check_sending()?;
+        let sender = &self.0.connection.sender;
+        Ok(
+            match sender.send_volatile(packet.header(), packet.attachments())? {
+                true => Outcome::Queued,
+                false => Outcome::Skipped,
+            },
+        )
+    }
+
+    pub(crate) fn check_sending(&self) -> Result<(), EmitError> {
         if self.has_left() {
             return Err(EmitError::Disconnected);
         }
         if self.has_expired() {
             return Err(EmitError::Expired);
         }
-        Ok(self.0.connection.sender.send_frames(packet.frames())?)
-    }
-
-    /// The same, unless something else waits; then it returns false.
-    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
-        if self.has_left() {
-            return Err(EmitError::Disconnected);
-        }
-        Ok(self.0.connection.sender.send_volatile(packet.frames())?)
+        Ok(())
     }
 
     /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
@@ -246,7 +310,8 @@ impl Socket {
             return Err(EmitError::Expired);
         }
         if question.take() {
-            self.0.connection.sender.send_frames(packet.frames())?;
+            let sender = &self.0.connection.sender;
+            sender.send_frames(packet.header(), packet.attachments())?;
         }
         Ok(())
     }
@@ -337,6 +402,9 @@ impl Socket {
 
     /// Makes the client leave the namespace; its connection stays. It gets what was queued before.
     ///
+    /// The socket has left when this returns, however full its outbox is. A client that does not read learns of it when it reads again, or by the end of
+    /// its connection.
+    ///
     /// Handlers given to `on_disconnecting` and `on_disconnect` run up to where they first wait before this returns, so hold no lock that they take.
     pub fn disconnect(&self) {
         if !self.has_left() {
@@ -345,7 +413,7 @@ impl Socket {
         }
     }
 
-    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before.
+    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before, if it takes it within the engine's `close_timeout`.
     pub fn disconnect_all(&self) {
         for socket in self.0.connection.sockets() {
             socket.disconnect();
@@ -357,7 +425,8 @@ impl Socket {
     pub(crate) fn say_goodbye(&self) {
         let sender = &self.0.connection.sender;
         let packet = self.parser().encode_disconnect(self.0.namespace.name());
-        if let Err(SendError::Full { .. }) = sender.send_frames(packet.frames()) {
+        let sent = sender.send_reserved(packet.header(), packet.attachments());
+        if let Err(SendError::Full { .. }) = sent {
             sender.abort();
         }
     }
@@ -437,13 +506,14 @@ impl Socket {
         }
     }
 
-    /// Runs the handlers for outgoing events, if there are any.
+    /// Whether there are handlers for outgoing events.
+    pub(crate) fn watches_outgoing(&self) -> bool {
+        self.0.namespace.registry().watches_outgoing()
+            || self.registry().is_some_and(Registry::watches_outgoing)
+    }
+
+    /// Runs the handlers for outgoing events.
     pub(crate) fn tell_outgoing(&self, packet: &EventPacket<'_>) {
-        let wanted = self.0.namespace.registry().watches_outgoing()
-            || self.registry().is_some_and(Registry::watches_outgoing);
-        if !wanted || self.has_left() {
-            return;
-        }
         let Some(event) = packet.event() else {
             return;
         };

@@ -14,6 +14,7 @@ mod limits;
 mod middleware;
 mod namespaces;
 mod outgoing;
+mod overflow;
 mod own_handlers;
 mod races;
 mod room_events;

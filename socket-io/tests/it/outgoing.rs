@@ -156,7 +156,7 @@ async fn the_last_event_of_one_whose_grant_has_ended_is_told_too() {
 
 /// Writes what it cannot read.
 #[derive(Debug)]
-struct OneWay;
+pub(crate) struct OneWay;
 
 impl CustomParser for OneWay {
     fn encode(&self, packet: &PacketValue) -> Vec<Message> {

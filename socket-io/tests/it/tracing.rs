@@ -1,14 +1,15 @@
 //! What the server tells `tracing`: what the documentation says, and no session id.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket_io::{Data, SocketIo, SocketIoBuilder};
+use socket_io::{Data, Parser, RemoteSocket, SocketIo, SocketIoBuilder, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tracing::level_filters::LevelFilter;
 
+use crate::outgoing::OneWay;
 use crate::support::{Client, Polling, Recorder, respond, until};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/OBSERVABILITY.md");
@@ -59,6 +60,8 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
             .outbox_limit(1000)
             .max_payload(2000)
             .serve_client("/nowhere")
+            // JSON has no such keys.
+            .remote_data(|_| BTreeMap::from([((1, 2), 3)]))
             .on_refusal(|_, _| panic!("on purpose"))
     })
     .await;
@@ -74,6 +77,8 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
 
     let mut client = Client::open(address).await;
     let id = client.join("/").await;
+    let socket = io.of("/").socket(&id).unwrap();
+    assert_eq!(RemoteSocket::from(socket).details().data, Value::Null);
     client
         .ask(r#"420["fail"]"#, r#"430[{"message":"internal error"}]"#)
         .await;
@@ -115,6 +120,12 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
     let mut candidate = Client::connect(address, &query, "").await;
     candidate.ask("2probe", "3probe").await;
     candidate.send("5").await;
+
+    let (one_way, address) = host(|builder| builder.parser(Parser::custom(OneWay))).await;
+    one_way.of("/").on_any_outgoing(async || ());
+    let mut obscure = Client::open(address).await;
+    obscure.ask("4join", "4Connect").await;
+    one_way.emit("x", &()).unwrap();
 
     let (_, hasty) = host(|builder| builder.connect_timeout(Duration::from_millis(1))).await;
     let mut idle = Client::open(hasty).await;
