@@ -6,13 +6,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::ack::{BroadcastAcks, Completion};
+use super::ack::{Answer, BroadcastAcks, Completion, RemoteAnswers};
 use super::emit::{self, Outcome};
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
+use super::packet::EventPacket;
+use super::remote::{FetchError, RemoteSocket};
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, OverflowPolicy, SocketId, Target};
-use crate::protocol::Encoded;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -94,7 +95,8 @@ impl Broadcast {
         self
     }
 
-    /// How long [`emit_with_ack`](Self::emit_with_ack) waits. Default: [`ack_timeout`](crate::SocketIoBuilder::ack_timeout).
+    /// How long [`emit_with_ack`](Self::emit_with_ack) and [`fetch_sockets`](Self::fetch_sockets) wait. Default:
+    /// [`ack_timeout`](crate::SocketIoBuilder::ack_timeout) and [`server_timeout`](crate::SocketIoBuilder::server_timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
         self
@@ -146,13 +148,18 @@ impl Broadcast {
         Ok(adapter.broadcast_each(&packet, &self.target, self.flags))
     }
 
-    fn encode(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<Encoded, EmitError> {
+    fn encode(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<EventPacket<'_>, EmitError> {
         let packet = emit::encode(&self.namespace, event, None, data, self.flags)?;
-        Ok(emit::keyed(packet, event, self.latest.as_deref()))
+        Ok(packet.keyed(event, self.latest.as_deref()))
     }
 
-    /// Sends an event to the chosen sockets of this process and collects their acknowledgements: of each its first argument, as `R`.
-    /// With [`volatile`](Self::volatile), nothing is expected of those that are left out; who is left out because its outbox is full is among the missing.
+    /// Sends an event to the chosen sockets and collects their acknowledgements: of each its first argument, as `R`. Who leaves before it has answered is
+    /// counted out. With [`volatile`](Self::volatile), nothing is expected of those that are left out; who is left out because its outbox is full is among the
+    /// missing.
     ///
     /// ```no_run
     /// # async fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
@@ -170,7 +177,7 @@ impl Broadcast {
         let id = self.namespace.next_ack_id();
         let packet = match emit::encode(&self.namespace, event, Some(id), data, self.flags) {
             Ok(packet) => packet,
-            Err(error) => return BroadcastAcks::failed(id, error),
+            Err(error) => return BroadcastAcks::failed(error),
         };
         let (sender, answers) = mpsc::unbounded_channel();
         let mut recipients = self.sockets();
@@ -180,7 +187,7 @@ impl Broadcast {
                     EmitError::Disconnected => AckError::Disconnected,
                     error => AckError::Emit(error),
                 };
-                let _ = sender.send((socket.id().clone(), Err(error)));
+                let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
                 return true;
             }
             let outcome = socket.deliver(&packet, self.flags);
@@ -190,13 +197,18 @@ impl Broadcast {
                 Outcome::Overflowed | Outcome::Disconnected => AckError::Disconnected,
             };
             socket.forget_ack(id);
-            let _ = sender.send((socket.id().clone(), Err(error)));
+            let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
             outcome != Outcome::Skipped
         });
-        let timeout = self
+        let time = self
             .timeout
             .unwrap_or_else(|| self.namespace.config().ack_timeout);
-        BroadcastAcks::new(id, recipients, answers, timeout)
+        if !self.flags.local {
+            let remote = RemoteAnswers::new(sender, time);
+            let adapter = self.namespace.adapter();
+            adapter.broadcast_with_ack(&packet, &self.target, self.flags, remote);
+        }
+        BroadcastAcks::new(Some(id), recipients, answers, time)
     }
 
     /// The chosen sockets of this process.
@@ -204,27 +216,58 @@ impl Broadcast {
         self.namespace.adapter().sockets(&self.target)
     }
 
+    /// The chosen sockets of all processes of a cluster, those of this one first. With the adapter in memory this waits for nothing.
+    ///
+    /// ```no_run
+    /// # async fn example(io: socket_io::SocketIo) -> Result<(), Box<dyn std::error::Error>> {
+    /// for socket in io.to("lobby").fetch_sockets().await? {
+    ///     println!("{} is in {:?}", socket.id(), socket.rooms());
+    ///     socket.emit("found", &())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a server has not answered in time, see [`timeout`](Self::timeout). The error has the sockets of those that have.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting; nothing has changed anywhere.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        let time = self
+            .timeout
+            .unwrap_or_else(|| self.namespace.config().server_timeout);
+        let adapter = self.namespace.adapter();
+        adapter.fetch_sockets(&self.target, self.flags, time).await
+    }
+
     /// Makes the chosen sockets join rooms.
     pub fn join(&self, rooms: impl IntoRooms) {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
-        self.namespace.adapter().join_all(&self.target, &list);
+        let adapter = self.namespace.adapter();
+        adapter.join_all(&self.target, &list, self.flags);
     }
 
     /// Makes the chosen sockets leave rooms.
     pub fn leave(&self, rooms: impl IntoRooms) {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
-        self.namespace.adapter().leave_all(&self.target, &list);
+        let adapter = self.namespace.adapter();
+        adapter.leave_all(&self.target, &list, self.flags);
     }
 
     /// Makes the chosen sockets leave the namespace.
     pub fn disconnect(&self) {
-        self.namespace.adapter().disconnect(&self.target, false);
+        let adapter = self.namespace.adapter();
+        adapter.disconnect(&self.target, false, self.flags);
     }
 
     /// Closes the connections of the chosen sockets.
     pub fn disconnect_all(&self) {
-        self.namespace.adapter().disconnect(&self.target, true);
+        let adapter = self.namespace.adapter();
+        adapter.disconnect(&self.target, true, self.flags);
     }
 }

@@ -18,7 +18,8 @@ use super::eio3;
 use super::error::{EmitError, Failure};
 use super::extract::{Context, Question};
 use super::grant::EXPIRED;
-use super::handler::{self, ErasedHandler, run_middlewares};
+use super::handler::{self, run_middlewares};
+use super::handlers::{Callees, EventCallees, On};
 use super::inbox::{Arrival, Inbox, Screening, Turn};
 use super::log::Brief;
 use super::refusal::Refusal;
@@ -412,9 +413,12 @@ impl Driver {
 
     fn dispatch(&mut self, socket: &Socket, arrival: Arrival) {
         let Arrival { event, ack, size } = arrival;
-        let handlers = socket.namespace().event_handlers(&event.name);
-        let named = handlers.named.unwrap_or_default();
-        if handlers.any.is_empty() && named.is_empty() && handlers.middlewares.is_none() {
+        let EventCallees {
+            any,
+            middlewares,
+            named,
+        } = socket.event_callees(&event.name);
+        if any.is_empty() && named.is_empty() && middlewares.is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
             if let Err(error) = event.args.validate() {
                 self.violate(&error.to_string());
@@ -428,8 +432,8 @@ impl Driver {
             ack: ack.map(Question::new),
             reason: None,
         };
-        self.run_all(&handlers.any, &context);
-        let Some(middlewares) = handlers.middlewares else {
+        self.run_all(&any, &context);
+        let Some(middlewares) = middlewares else {
             return self.run_all(&named, &context);
         };
         if !is_heard(socket) {
@@ -462,11 +466,14 @@ impl Driver {
         }
     }
 
-    fn run_all(&mut self, handlers: &[ErasedHandler], context: &Context) {
-        for handler in handlers {
+    fn run_all(&mut self, callees: &Callees, context: &Context) {
+        for callee in callees.iter(&context.socket) {
             if !is_heard(&context.socket) {
                 return;
             }
+            let Some(handler) = callee.claim() else {
+                continue;
+            };
             if let Err(failure) = handler::run(handler, context.clone()) {
                 return self.violate_by(&failure);
             }
@@ -505,7 +512,7 @@ impl Driver {
         };
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
-        let middlewares = namespace.middlewares();
+        let middlewares = namespace.registry().middlewares();
         let socket = Socket::new(
             id,
             namespace,
@@ -593,7 +600,7 @@ impl Driver {
             ack: None,
             reason: None,
         };
-        socket.run_handlers(&socket.namespace().connect_handlers(), context);
+        socket.run_handlers(On::Connect, context);
     }
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {

@@ -7,10 +7,11 @@ use super::ack::AckFuture;
 use super::error::EmitError;
 use super::log::Brief;
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::socket::Socket;
 use super::stats::Tally;
 use crate::adapter::{Flags, OverflowPolicy};
-use crate::protocol::{AckId, Encoded};
+use crate::protocol::AckId;
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,7 +107,7 @@ impl Emit {
         data: &(impl Serialize + ?Sized),
     ) -> Result<Outcome, EmitError> {
         let packet = encode(self.socket.namespace(), event, None, data, self.flags)?;
-        let packet = keyed(packet, event, self.latest.as_deref());
+        let packet = packet.keyed(event, self.latest.as_deref());
         deliver(&self.socket, &packet, self.flags)
     }
 
@@ -134,36 +135,28 @@ pub(crate) fn to_one(
 }
 
 /// Writes an event for clients of a namespace.
-pub(crate) fn encode(
-    namespace: &Namespace,
+pub(crate) fn encode<'a>(
+    namespace: &'a Namespace,
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
     flags: Flags,
-) -> Result<Encoded, EmitError> {
+) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
     let packet =
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    Ok(if flags.uncompressed {
+    let packet = if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    })
-}
-
-/// Marks an event of which only the newest is wanted. Events of different names do not replace each other.
-pub(crate) fn keyed(packet: Encoded, event: &str, key: Option<&str>) -> Encoded {
-    match key {
-        // The length keeps event and key apart.
-        Some(key) => packet.with_latest(format!("{} {event}{key}", event.len())),
-        None => packet,
-    }
+    };
+    Ok(EventPacket::new(namespace, packet))
 }
 
 /// Queues a finished event for one client.
-fn deliver(socket: &Socket, packet: &Encoded, flags: Flags) -> Result<Outcome, EmitError> {
+fn deliver(socket: &Socket, packet: &EventPacket<'_>, flags: Flags) -> Result<Outcome, EmitError> {
     let policy = socket.namespace().config().emit_overflow;
     match queue(socket, packet, flags, policy)? {
         Outcome::Overflowed => Err(EmitError::Disconnected),
@@ -173,7 +166,7 @@ fn deliver(socket: &Socket, packet: &Encoded, flags: Flags) -> Result<Outcome, E
 
 impl Socket {
     /// Queues one recipient's share of a broadcast.
-    pub(crate) fn deliver(&self, packet: &Encoded, flags: Flags) -> Outcome {
+    pub(crate) fn deliver(&self, packet: &EventPacket<'_>, flags: Flags) -> Outcome {
         let policy = self.namespace().config().broadcast_overflow;
         match queue(self, packet, flags, policy) {
             Ok(outcome) => outcome,
@@ -186,14 +179,15 @@ impl Socket {
 /// `policy` counts unless the flags have one.
 fn queue(
     socket: &Socket,
-    packet: &Encoded,
+    packet: &EventPacket<'_>,
     flags: Flags,
     policy: OverflowPolicy,
 ) -> Result<Outcome, EmitError> {
+    socket.tell_outgoing(packet);
     let queued = if flags.volatile {
-        socket.send_volatile(packet)
+        socket.send_volatile(packet.encoded())
     } else {
-        socket.send(packet)
+        socket.send(packet.encoded())
     };
     match (queued, flags.overflow.unwrap_or(policy)) {
         (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {

@@ -1,8 +1,8 @@
 //! One client in one namespace.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use engine_io::{Counters, LatestKey, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
@@ -16,9 +16,11 @@ use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::grant::Deadline;
+use super::handlers::{Callee, On, Registry};
 use super::handshake::Handshake;
 use super::log::Brief;
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
 use crate::adapter::{Flags, IntoRooms, OverflowPolicy, Room, SocketId};
@@ -26,10 +28,11 @@ use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
 
-/// Joined in the middle of its life: before, its middlewares run; afterwards it has left.
+/// Joined in the middle of its life: before, its middlewares run; afterwards it has left, and in the end everybody has been told so.
 const JOINING: u8 = 0;
 const CONNECTED: u8 = 1;
 const LEFT: u8 = 2;
+const GONE: u8 = 3;
 
 /// A client in a namespace. Clones are handles to the same one.
 #[derive(Clone)]
@@ -48,6 +51,8 @@ struct Inner {
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
     early_rooms: Mutex<Option<Vec<Room>>>,
+    /// Handlers of its own; most sockets have none.
+    handlers: OnceLock<Box<Registry>>,
 }
 
 impl Socket {
@@ -69,6 +74,7 @@ impl Socket {
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
+            handlers: OnceLock::new(),
         }))
     }
 
@@ -323,7 +329,7 @@ impl Socket {
     pub(crate) fn expect_ack(&self, id: AckId, completion: Completion) -> Result<(), EmitError> {
         let mut acks = self.0.acks.lock();
         // Checked under the lock, so that no one is left behind when the socket leaves.
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
@@ -356,7 +362,7 @@ impl Socket {
             return early.append(&mut list);
         }
         // A client of revision 3 that has come back has the same id.
-        if self.0.state.load(Ordering::Acquire) != LEFT {
+        if !self.has_left() {
             self.0.namespace.adapter().join(self.id(), &list);
         }
     }
@@ -401,7 +407,7 @@ impl Socket {
     ///
     /// Handlers given to `on_disconnecting` and `on_disconnect` run up to where they first wait before this returns, so hold no lock that they take.
     pub fn disconnect(&self) {
-        if self.0.state.load(Ordering::Acquire) != LEFT {
+        if !self.has_left() {
             self.say_goodbye();
             self.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
         }
@@ -427,8 +433,8 @@ impl Socket {
 
     /// Waits for nothing and may be called by anybody; the first call counts.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
-        let previous = self.0.state.swap(LEFT, Ordering::AcqRel);
-        if previous == LEFT {
+        let previous = self.0.state.fetch_max(LEFT, Ordering::AcqRel);
+        if previous >= LEFT {
             return;
         }
         let joined = previous == CONNECTED;
@@ -440,8 +446,7 @@ impl Socket {
             reason: Some(reason),
         };
         if joined {
-            let handlers = self.0.namespace.disconnecting_handlers();
-            self.run_handlers(&handlers, || context("disconnecting"));
+            self.run_handlers(On::Disconnecting, || context("disconnecting"));
         }
         self.0.namespace.adapter().remove(self.id());
         self.0.connection.remove(self);
@@ -459,22 +464,39 @@ impl Socket {
                 socket = self.log_id(),
                 %reason,
             );
-            let handlers = self.0.namespace.disconnect_handlers();
-            self.run_handlers(&handlers, || context("disconnect"));
+            self.run_handlers(On::Disconnect, || context("disconnect"));
+        }
+        self.0.state.store(GONE, Ordering::Release);
+        self.clear_handlers_if_gone();
+    }
+
+    // Handlers.
+
+    /// Those of this socket alone, if it ever had any.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.0.handlers.get().map(|own| &**own)
+    }
+
+    pub(crate) fn registry_or_new(&self) -> &Registry {
+        self.0.handlers.get_or_init(Box::default)
+    }
+
+    /// A handler that has hold of its socket would keep both for ever.
+    pub(crate) fn clear_handlers_if_gone(&self) {
+        if let (GONE, Some(own)) = (self.0.state.load(Ordering::Acquire), self.registry()) {
+            own.clear_all();
         }
     }
 
-    pub(crate) fn run_handlers(
-        &self,
-        handlers: &[handler::ErasedHandler],
-        context: impl Fn() -> Context,
-    ) {
-        if handlers.is_empty() {
+    /// Runs the namespace's handlers, and then those of this socket.
+    pub(crate) fn run_handlers(&self, on: On<'_>, context: impl Fn() -> Context) {
+        let callees = self.callees(on);
+        if callees.is_empty() {
             return;
         }
         // Whoever makes a socket leave may be a thread outside the runtime.
         let _runtime = self.0.connection.io.enter_runtime();
-        for handler in handlers {
+        for handler in callees.iter(self).filter_map(Callee::claim) {
             let context = context();
             let event = context.event.clone();
             // The packet that may break a rule is the one the socket joined with, and that is long done with.
@@ -484,10 +506,29 @@ impl Socket {
         }
     }
 
+    /// Runs the handlers for outgoing events, if there are any.
+    pub(crate) fn tell_outgoing(&self, packet: &EventPacket<'_>) {
+        let wanted = self.0.namespace.registry().watches_outgoing()
+            || self.registry().is_some_and(Registry::watches_outgoing);
+        if !wanted || self.has_left() {
+            return;
+        }
+        let Some(event) = packet.event() else {
+            return;
+        };
+        self.run_handlers(On::AnyOutgoing, || Context {
+            socket: self.clone(),
+            event: event.name.clone(),
+            args: event.args.clone(),
+            ack: None,
+            reason: None,
+        });
+    }
+
     pub(crate) fn report(&self, event: Text, failure: Failure) {
         let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
-            socket: self.id().clone(),
+            socket: Some(self.id().clone()),
             event,
             failure,
         };
@@ -506,7 +547,7 @@ impl Socket {
 
     /// Whether the socket is no more.
     pub(crate) fn has_left(&self) -> bool {
-        self.0.state.load(Ordering::Acquire) == LEFT
+        self.0.state.load(Ordering::Acquire) >= LEFT
     }
 
     /// Until when it is authorized.
@@ -533,7 +574,7 @@ impl Socket {
         let rooms = self.0.early_rooms.lock().take();
         adapter.join(self.id(), &rooms.unwrap_or_default());
         // It may have been told to leave in this moment, by somebody who did not find it in the adapter.
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             adapter.remove(self.id());
         }
     }

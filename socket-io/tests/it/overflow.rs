@@ -95,7 +95,10 @@ async fn dropping_the_newest_keeps_what_waits_and_is_no_error() {
         .emit_with_ack::<()>("gap", &text)
         .await
         .unwrap();
-    assert_eq!(asked.missing, [(socket.id().clone(), AckError::Skipped)]);
+    assert_eq!(
+        asked.missing,
+        [(Some(socket.id().clone()), AckError::Skipped)]
+    );
     // One event can have another policy.
     let rejected = socket.overflow(OverflowPolicy::Reject).emit("gap", &text);
     assert!(matches!(rejected, Err(EmitError::Full { .. })));

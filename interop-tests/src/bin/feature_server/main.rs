@@ -4,6 +4,7 @@ mod authorization;
 mod flow;
 mod http;
 mod observing;
+mod operators;
 
 use std::error::Error;
 
@@ -22,6 +23,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "observing" => observing::server(),
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),
+        "operators" => operators::server(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;
