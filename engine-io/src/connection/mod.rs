@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub(crate) use stream::Stream;
+pub(crate) use stream::{Stream, downcast};
 pub(crate) use websocket::{End, WebSocket};
 
 use crate::deflate::Agreement;

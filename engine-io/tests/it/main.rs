@@ -8,8 +8,11 @@ mod handshake;
 mod hosting;
 mod http2;
 mod limits;
+mod listening;
 mod polling;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 mod v3;
 mod websocket;
