@@ -7,6 +7,8 @@ mod brotli;
 pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
@@ -17,13 +19,17 @@ pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, Sock
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
+    Acceptor, ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite,
+    Transport,
 };
+#[cfg(feature = "tls")]
+pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Drain, DrainReport, EmitError, EventName, Failure, FromContext, Handler, HandlerError,
+    Handshake, Health, Middleware, Namespace, Refusal, ServerState, Socket, SocketData, SocketIo,
+    SocketIoBuilder, State,
 };
 
 /// Compresses a whole file.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use http::Uri;
 use http::request::Parts;
 
 use super::SocketIo;
@@ -36,6 +37,13 @@ pub(crate) struct Config {
     pub(crate) adapter: Arc<MakeAdapter>,
     pub(crate) on_error: Option<Arc<OnError>>,
     pub(crate) bundles: Option<Arc<Bundles>>,
+    pub(crate) health_path: Option<Box<str>>,
+}
+
+impl Config {
+    pub(crate) fn is_health(&self, uri: &Uri) -> bool {
+        self.health_path.as_deref() == Some(uri.path())
+    }
 }
 
 /// Collects the options of a server. See [`SocketIo::builder`].
@@ -65,6 +73,7 @@ impl Default for SocketIoBuilder {
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
                 on_error: None,
                 bundles: None,
+                health_path: None,
             },
         }
     }
@@ -250,6 +259,20 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Answers requests for exactly this path with the server's health, for load balancers and supervisors: 200 while it serves, 503 while it drains and once
+    /// it is closed. Off by default.
+    ///
+    /// The body tells what [`SocketIo::health`] does, with the time in seconds: `{"state":"serving","connections":2,"sockets":3,"unfinished_handlers":0,"uptime":60}`.
+    /// It is for everybody who asks, so choose a path that is not passed on to the world if that is not for everybody to know.
+    ///
+    /// ```
+    /// let io = socket_io::SocketIo::builder().health_path("/healthz").build();
+    /// ```
+    pub fn health_path(mut self, path: &str) -> Self {
+        self.config.health_path = Some(path.into());
+        self
+    }
+
     /// Makes the adapter of each namespace, of which it is given the name. Default: [`MemoryAdapter`].
     pub fn adapter<A: Adapter>(mut self, make: impl Fn(&str) -> A + Send + Sync + 'static) -> Self {
         self.config.adapter = Arc::new(move |name| Arc::new(make(name)));
@@ -278,6 +301,7 @@ impl fmt::Debug for Config {
             .field("max_acks", &self.max_acks)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)
+            .field("health_path", &self.health_path)
             .field("parser", &self.parser)
             .finish_non_exhaustive()
     }

@@ -43,6 +43,8 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
+    /// The connection has ended, and the server counts its handlers.
+    is_over: bool,
     /// The connection's task, when it waits for one of them to end.
     waker: Option<Waker>,
 }
@@ -110,8 +112,25 @@ impl Connection {
 
     /// Counts a handler until the guard is dropped.
     pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
-        self.state.lock().running += 1;
+        let mut state = self.state.lock();
+        state.running += 1;
+        let is_over = state.is_over;
+        drop(state);
+        if is_over {
+            self.io.count_unfinished(1);
+        }
         RunningHandler(self.clone())
+    }
+
+    /// The connection has ended.
+    fn finish(&self) {
+        let mut state = self.state.lock();
+        state.is_over = true;
+        let running = state.running;
+        drop(state);
+        if running > 0 {
+            self.io.count_unfinished(running as isize);
+        }
     }
 
     /// Whether too many handlers are running; if so, the task is woken when one ends.
@@ -129,8 +148,11 @@ impl Drop for RunningHandler {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.running -= 1;
-        let waker = state.waker.take();
+        let (waker, is_over) = (state.waker.take(), state.is_over);
         drop(state);
+        if is_over {
+            self.0.io.count_unfinished(-1);
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -196,8 +218,8 @@ impl Driver {
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
-            // It joined while the others were told.
-            _ if self.connection.io.is_closed() => DisconnectReason::ServerShuttingDown,
+            // The server drains, or the socket joined while the others were told.
+            _ if self.connection.io.is_shutting_down() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
         };
         self.leave_all(reason);
@@ -498,6 +520,8 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.leave_all(DisconnectReason::ForcedClose);
+        // Before the engine hears of it, so that nobody who waits for the last connection misses its handlers.
+        self.connection.finish();
     }
 }
 

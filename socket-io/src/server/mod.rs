@@ -5,11 +5,13 @@ mod broadcast;
 mod bundle;
 mod config;
 mod connection;
+mod drain;
 mod eio3;
 mod error;
 mod extract;
 mod handler;
 mod handshake;
+mod health;
 mod namespace;
 mod refusal;
 mod reply;
@@ -23,12 +25,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text};
+use engine_io::{
+    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text,
+};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use parking_lot::RwLock;
@@ -40,10 +46,12 @@ use tokio::sync::watch;
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
+pub use drain::{Drain, DrainReport};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
+pub use health::{Health, ServerState};
 pub use namespace::Namespace;
 pub use refusal::Refusal;
 pub use socket::Socket;
@@ -68,7 +76,10 @@ pub(crate) struct Inner {
     patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
-    closed: watch::Sender<bool>,
+    state: watch::Sender<ServerState>,
+    /// Handlers that are running although the connection is over. Those of open connections are counted there.
+    unfinished: watch::Sender<isize>,
+    started: Instant,
     ids: AtomicU32,
 }
 
@@ -85,7 +96,9 @@ impl SocketIo {
             namespaces: RwLock::default(),
             patterns: RwLock::default(),
             runtime: OnceLock::new(),
-            closed: watch::Sender::new(false),
+            state: watch::Sender::new(ServerState::Serving),
+            unfinished: watch::Sender::new(0),
+            started: Instant::now(),
             ids: AtomicU32::new(0),
         }));
         io.of("/");
@@ -198,23 +211,37 @@ impl SocketIo {
         Ok(())
     }
 
-    /// Serves on a listener until [`close`](Self::close).
-    pub async fn serve(&self, listener: TcpListener) {
+    /// Listens on a Unix socket and serves until [`close`](Self::close). The socket's file is removed in the end, and one that a server has left behind is
+    /// replaced; see [`Acceptor::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    #[cfg(unix)]
+    pub async fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.serve(Acceptor::bind_unix(path).await?).await;
+        Ok(())
+    }
+
+    /// Serves on a listener until [`close`](Self::close): one of tokio, or an [`Acceptor`]. There can be several of them at a time.
+    pub async fn serve(&self, listener: impl Into<Acceptor>) {
         engine_io::serve(listener, self.service(), self.closed()).await;
         self.finished().await;
     }
 
     /// Ready once the server is closed.
     pub async fn closed(&self) {
-        let mut closed = self.0.closed.subscribe();
+        let mut state = self.0.state.subscribe();
         // The sender lives as long as this handle.
-        let _ = closed.wait_for(|closed| *closed).await;
+        let _ = state.wait_for(|state| *state == ServerState::Closed).await;
     }
 
     /// Closes the server: all sockets leave with the reason `server shutting down`, their connections are closed without a disconnect packet, so that clients
-    /// come back when there is a server again, and no more are taken.
+    /// come back when there is a server again, and no more are taken. What is queued for them is lost; [`drain`](Self::drain) is gentler.
+    ///
+    /// Closing again does nothing. A closed server cannot be opened again: build another one.
     pub fn close(&self) {
-        self.0.closed.send_replace(true);
+        self.0.state.send_replace(ServerState::Closed);
         for namespace in self.namespaces() {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
@@ -266,8 +293,9 @@ impl SocketIo {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.0.closed.borrow()
+    /// Connections that end without a reason of their own end because of this.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        *self.0.state.borrow() != ServerState::Serving
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -369,7 +397,7 @@ impl Drop for Inner {
 
 impl Respond for SocketIo {
     fn matches(&self, uri: &Uri) -> bool {
-        Respond::matches(&self.0.engine, uri)
+        Respond::matches(&self.0.engine, uri) || self.0.config.is_health(uri)
     }
 
     fn destroy_upgrade(&self) -> Option<Duration> {
@@ -381,6 +409,9 @@ impl Respond for SocketIo {
         B: Body + Send + 'static,
         B::Data: Send,
     {
+        if self.0.config.is_health(request.uri()) {
+            return self.health().answer(request.method());
+        }
         self.start();
         let path = request.uri().path();
         let file = path
