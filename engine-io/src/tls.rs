@@ -17,7 +17,8 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
-use crate::connection::{Stream, downcast};
+use crate::connection::Stream;
+use crate::connection::stream::downcast;
 use crate::server::Acceptor;
 
 /// The protocol of HTTP/2 in the negotiation of the application's protocol (ALPN, RFC 7301).

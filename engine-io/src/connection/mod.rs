@@ -1,7 +1,7 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
 pub(crate) mod boundary;
-mod stream;
+pub(crate) mod stream;
 mod websocket;
 
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
 
-pub(crate) use stream::{Stream, downcast};
+pub(crate) use stream::Stream;
 pub(crate) use websocket::{End, WebSocket};
 
 use crate::deflate::Agreement;

@@ -1,5 +1,6 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
+mod close;
 mod http;
 
 use std::error::Error;
@@ -15,6 +16,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let io = match mode.as_str() {
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
+        "close" => close::closing(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;
