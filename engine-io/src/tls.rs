@@ -34,7 +34,7 @@ const HTTP_2: &[u8] = b"h2";
 /// use engine_io::TlsConfig;
 /// let tls = TlsConfig::from_pem_files("chain.pem", "key.pem")?;
 /// // Later, when there is a new certificate:
-/// tls.replace(TlsConfig::from_pem_files("chain.pem", "key.pem")?);
+/// tls.replace(&TlsConfig::from_pem_files("chain.pem", "key.pem")?);
 /// # Ok(())
 /// # }
 /// ```
@@ -89,7 +89,7 @@ impl TlsConfig {
     }
 
     /// From now on new connections use `other`'s configuration, with all clones of this one; those that are open stay as they are.
-    pub fn replace(&self, other: Self) {
+    pub fn replace(&self, other: &Self) {
         let other = other.0.read().clone();
         let previous = std::mem::replace(&mut *self.0.write(), other);
         drop(previous);

@@ -184,7 +184,7 @@ async fn a_new_certificate_counts_for_new_connections() {
     let address = listen(&server, config.clone()).await;
     let before = old.connect(address, "http/1.1").await.unwrap();
     assert!(new.connect(address, "http/1.1").await.is_err());
-    config.replace(new.config());
+    config.replace(&new.config());
     assert!(old.connect(address, "http/1.1").await.is_err());
     check_session(&server, async || {
         new.connect(address, "http/1.1").await.unwrap()
