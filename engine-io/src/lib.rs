@@ -55,6 +55,8 @@ mod request;
 mod server;
 #[cfg(feature = "server")]
 mod socket;
+#[cfg(feature = "server")]
+mod stats;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(feature = "server", not(feature = "tls")))]
@@ -68,7 +70,9 @@ pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
-pub use session::{CloseReason, Overlap, ReadyState, SendError, Session, SessionConfig, Side};
+pub use session::{
+    CloseReason, Counters, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
+};
 pub use sid::Sid;
 pub use text::Text;
 pub use transport::Transport;
@@ -84,5 +88,7 @@ pub use server::{
 };
 #[cfg(feature = "server")]
 pub use socket::{Sender, Socket};
+#[cfg(feature = "server")]
+pub use stats::{Closed, Stats};
 #[cfg(feature = "tls")]
 pub use tls::{TlsConfig, TlsError};

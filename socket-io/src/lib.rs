@@ -19,17 +19,17 @@ pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, Sock
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    Acceptor, ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite,
-    Transport,
+    Acceptor, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
 #[cfg(feature = "tls")]
 pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Drain, DrainReport, EmitError, EventName, Failure, FromContext, Handler, HandlerError,
-    Handshake, Health, Middleware, Namespace, Refusal, ServerState, Socket, SocketData, SocketIo,
-    SocketIoBuilder, State,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
+    Context, Data, Drain, DrainReport, Emit, EmitError, EventName, Failure, FromContext, Grant,
+    Handler, HandlerError, Handshake, Health, Middleware, Namespace, Outcome, Refusal, ServerState,
+    Socket, SocketData, SocketIo, SocketIoBuilder, State, Stats,
 };
 
 /// Compresses a whole file.

@@ -59,7 +59,7 @@ pub(crate) async fn host<S, B>(
         host_http1(stream, service, stopped).await
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "connection ended");
+        tracing::debug!(name: "http_failed", target: "engine_io", %error);
     }
 }
 

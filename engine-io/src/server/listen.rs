@@ -121,7 +121,7 @@ async fn accept(
             // The peer was in a hurry.
             Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
             Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
+                tracing::warn!(name: "accept_failed", target: "engine_io", %error);
                 tokio::time::sleep(pause).await;
                 pause = LAST_PAUSE.min(pause * 2);
             }
@@ -141,11 +141,11 @@ async fn negotiate(
     match tokio::time::timeout(NEGOTIATION_TIMEOUT, tls.accept(stream)).await {
         Ok(Ok((stream, http2))) => Some((stream, info.secure(), http2)),
         Ok(Err(error)) => {
-            tracing::debug!(%error, "no agreement on encryption");
+            tracing::debug!(name: "tls_failed", target: "engine_io", %error);
             None
         }
-        Err(_) => {
-            tracing::debug!("no agreement on encryption in time");
+        Err(error) => {
+            tracing::debug!(name: "tls_failed", target: "engine_io", %error);
             None
         }
     }

@@ -19,8 +19,9 @@ mod unix;
 mod websocket;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -46,6 +47,7 @@ use crate::request::Request as SessionRequest;
 use crate::session::Session;
 use crate::sid::Sid;
 use crate::socket::{Sender, Socket};
+use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
 use refusal::bare;
@@ -65,6 +67,8 @@ struct Inner {
     accepted: AsyncMutex<mpsc::Receiver<Socket>>,
     /// No more sessions are opened.
     refusing: AtomicBool,
+    /// Refused requests by code.
+    refused: [AtomicU64; 6],
 }
 
 impl Default for Server {
@@ -85,6 +89,7 @@ impl Server {
                 sockets: Mutex::new(Some(sender)),
                 accepted: AsyncMutex::new(receiver),
                 refusing: AtomicBool::new(false),
+                refused: Default::default(),
             }),
         }
     }
@@ -115,6 +120,17 @@ impl Server {
     /// How many sessions are open.
     pub fn sessions(&self) -> usize {
         self.inner.registry.len()
+    }
+
+    /// What the server is doing and has done, in numbers.
+    ///
+    /// A snapshot: each session is looked at in its turn, under its lock, so a hundred thousand of them take some ten milliseconds. Nothing is counted in one place for
+    /// all, so that traffic does not pay for it; ask every few seconds, not for each message.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.inner.registry.stats();
+        stats.refused =
+            std::array::from_fn(|code| self.inner.refused[code].load(Ordering::Relaxed));
+        stats
     }
 
     /// The path under which requests are taken, with slashes around it.
@@ -183,7 +199,7 @@ impl Server {
             Ok(Route::Handshake(transport, wire, late)) => {
                 self.handshake(parts, transport, wire, late).await
             }
-            Ok(Route::Candidate(shared, binary)) => Ok(self.candidate(parts, shared, binary)),
+            Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
             Ok(Route::Poll(shared)) => {
                 let mut response = polling::poll(&shared).await;
                 if self.is_refusing() && shared.lock().is_closed() {
@@ -221,15 +237,27 @@ impl Server {
             }
             Ok(response) => response,
             Err(refusal) => {
-                tracing::debug!(%refusal, "request refused");
-                if let Some(observe) = &config.on_refusal {
-                    observe(&refusal, parts);
-                }
+                self.observe(&refusal, parts);
                 if is_upgrade(parts) {
                     refusal.to_websocket_response()
                 } else {
                     refusal.to_response()
                 }
+            }
+        }
+    }
+
+    /// Counts a refused request and tells those who listen.
+    fn observe(&self, refusal: &Refusal, parts: &Parts) {
+        let code = refusal.code();
+        tracing::debug!(name: "request_refused", target: "engine_io", code, reason = %refusal);
+        if let Some(refused) = self.inner.refused.get(usize::from(code)) {
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(hook) = &self.inner.config.on_refusal {
+            // The client is to get its answer all the same.
+            if catch_unwind(AssertUnwindSafe(|| hook(refusal, parts))).is_err() {
+                tracing::error!(name: "hook_panicked", target: "engine_io", hook = "on_refusal");
             }
         }
     }
@@ -331,7 +359,8 @@ impl Server {
                 "the outbox of a new session takes one message"
             );
         }
-        let shared = Arc::new(Shared::new(sid, request, session));
+        let number = self.inner.registry.next_number();
+        let shared = Arc::new(Shared::new(number, sid, request, session));
         if !self.inner.registry.insert(shared.clone()) {
             return Err(id_in_use());
         }
@@ -340,6 +369,8 @@ impl Server {
             self.inner.registry.remove(&shared);
             return Err(Refusal::Closing);
         }
+        let revision = wire.revision.number();
+        tracing::debug!(name: "connection_opened", target: "engine_io", connection = number, %transport, revision);
         Ok(shared)
     }
 
@@ -359,7 +390,7 @@ impl Server {
                 place.send(Socket::new(shared, &self.inner.registry, Some(websocket)));
             }
             Err(refusal) => {
-                tracing::debug!(%refusal, "websocket closed");
+                tracing::debug!(name: "websocket_refused", target: "engine_io", reason = %refusal);
                 websocket::close(*websocket).await;
             }
         }
@@ -376,13 +407,16 @@ impl Server {
         place.map_err(|_| Refusal::Closing)
     }
 
-    fn candidate(
+    async fn candidate(
         &self,
         parts: &mut Parts,
         shared: Arc<Shared>,
         binary: BinaryForm,
-    ) -> Response<Bytes> {
+    ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
+        if let Some(check) = &config.check_upgrade {
+            check(parts).await.map_err(Refusal::Forbidden)?;
+        }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
         if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
@@ -393,7 +427,7 @@ impl Server {
                 }
             });
         }
-        response
+        Ok(response)
     }
 }
 

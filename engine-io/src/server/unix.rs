@@ -85,7 +85,7 @@ impl Drop for SocketFile {
     fn drop(&mut self) {
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             if let Err(error) = fs::remove_file(&self.path) {
-                tracing::debug!(%error, path = %self.path.display(), "socket not removed");
+                tracing::debug!(name: "socket_not_removed", target: "engine_io", path = %self.path.display(), %error);
             }
         }
     }

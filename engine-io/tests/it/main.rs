@@ -10,6 +10,7 @@ mod http2;
 mod limits;
 mod listening;
 mod polling;
+mod stats;
 mod support;
 #[cfg(feature = "tls")]
 mod tls;

@@ -83,7 +83,7 @@ fn sockets() -> SocketIo {
         .on(
             "me-plain",
             async |client: Client, Data(value): Data<Value>| {
-                report(client.emit_uncompressed("news", &value));
+                report(client.compress(false).emit("news", &value));
             },
         );
     io

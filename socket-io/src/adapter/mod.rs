@@ -182,7 +182,7 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     fn broadcast(&self, packet: &Encoded, target: &Target, flags: Flags) -> Delivery {
         let mut delivery = Delivery::default();
         for socket in self.sockets(target) {
-            socket.deliver(packet, flags.volatile, &mut delivery);
+            delivery.deliver(&socket, packet, flags);
         }
         delivery
     }

@@ -60,7 +60,7 @@ pub struct AckFuture<R> {
     socket: Socket,
     id: AckId,
     answer: oneshot::Receiver<RawArgs>,
-    queued: Result<(), EmitError>,
+    queued: Result<(), AckError>,
     timeout: Option<(Duration, Pin<Box<Sleep>>)>,
     result: PhantomData<fn() -> R>,
 }
@@ -70,7 +70,7 @@ impl<R> AckFuture<R> {
         socket: Socket,
         id: AckId,
         answer: oneshot::Receiver<RawArgs>,
-        queued: Result<(), EmitError>,
+        queued: Result<(), AckError>,
     ) -> Self {
         Self {
             socket,
@@ -98,7 +98,7 @@ impl<R: DeserializeOwned> Future for AckFuture<R> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if let Err(error) = &self.queued {
-            return Poll::Ready(Err(error.clone().into()));
+            return Poll::Ready(Err(error.clone()));
         }
         if let Poll::Ready(answer) = Pin::new(&mut self.answer).poll(cx) {
             return Poll::Ready(match answer {

@@ -7,11 +7,11 @@ use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
 use super::ack::{BroadcastAcks, Completion};
+use super::emit;
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, Target};
-use crate::protocol::Encoded;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -64,7 +64,8 @@ impl Broadcast {
         self
     }
 
-    /// Whether the packet may be compressed for clients that permessage-deflate was agreed on with (feature `deflate`). Default true.
+    /// Whether the packet may be compressed on its way: answers of polls, and WebSocket messages where permessage-deflate was agreed on (feature `deflate`).
+    /// Default true.
     pub fn compress(mut self, compress: bool) -> Self {
         self.flags.uncompressed = !compress;
         self
@@ -88,16 +89,7 @@ impl Broadcast {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Delivery, EmitError> {
-        let config = self.namespace.config();
-        let max = config.max_attachments;
-        let packet = config
-            .parser
-            .encode_event(self.namespace.name(), event, None, data, max)?;
-        let packet = self.flagged(packet);
-        Ok(self
-            .namespace
-            .adapter()
-            .broadcast(&packet, &self.target, self.flags))
+        emit::to_many(&self.namespace, event, data, &self.target, self.flags)
     }
 
     /// Sends an event to the chosen sockets of this process and collects their acknowledgements: of each its first argument, as `R`.
@@ -117,16 +109,9 @@ impl Broadcast {
         data: &(impl Serialize + ?Sized),
     ) -> BroadcastAcks<R> {
         let id = self.namespace.next_ack_id();
-        let config = self.namespace.config();
-        let packet = match config.parser.encode_event(
-            self.namespace.name(),
-            event,
-            Some(id),
-            data,
-            config.max_attachments,
-        ) {
-            Ok(packet) => self.flagged(packet),
-            Err(error) => return BroadcastAcks::failed(id, error.into()),
+        let packet = match emit::encode(&self.namespace, event, Some(id), data, self.flags) {
+            Ok(packet) => packet,
+            Err(error) => return BroadcastAcks::failed(id, error),
         };
         let (sender, answers) = mpsc::unbounded_channel();
         let mut recipients = self.sockets();
@@ -140,27 +125,17 @@ impl Broadcast {
                 return true;
             }
             let mut delivery = Delivery::default();
-            socket.deliver(&packet, self.flags.volatile, &mut delivery);
+            delivery.deliver(socket, &packet, self.flags);
             if delivery.sent == 0 {
                 socket.forget_ack(id);
                 Completion::Many(sender.clone()).disconnected(socket.id());
             }
             delivery.skipped == 0
         });
-        BroadcastAcks::new(
-            id,
-            recipients,
-            answers,
-            self.timeout.unwrap_or(config.ack_timeout),
-        )
-    }
-
-    fn flagged(&self, packet: Encoded) -> Encoded {
-        if self.flags.uncompressed {
-            packet.uncompressed()
-        } else {
-            packet
-        }
+        let timeout = self
+            .timeout
+            .unwrap_or_else(|| self.namespace.config().ack_timeout);
+        BroadcastAcks::new(id, recipients, answers, timeout)
     }
 
     /// The chosen sockets of this process.

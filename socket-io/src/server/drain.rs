@@ -118,7 +118,7 @@ impl SocketIo {
 
         let connections = engine.senders();
         let count = connections.len();
-        tracing::info!(connections = count, ?over, "draining");
+        tracing::info!(name: "draining", target: "socket_io", connections = count, over = ?over);
         // Once nobody is left there is nothing to wait for.
         let (mut waiting, mut cut_off) = (true, false);
         for (index, connection) in connections.iter().enumerate() {
@@ -157,7 +157,14 @@ impl SocketIo {
         report.unfinished_handlers = self.unfinished_handlers();
         self.close();
         report.elapsed = start.elapsed();
-        tracing::info!(?report, "drained");
+        tracing::info!(
+            name: "drained",
+            target: "socket_io",
+            closed = report.closed,
+            left = report.left,
+            cut_off = report.cut_off,
+            unfinished_handlers = report.unfinished_handlers,
+        );
         report
     }
 

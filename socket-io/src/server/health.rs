@@ -68,7 +68,7 @@ impl SocketIo {
                 .map(|namespace| namespace.len())
                 .sum(),
             unfinished_handlers: self.unfinished_handlers(),
-            uptime: self.0.started.elapsed(),
+            uptime: self.0.epoch.elapsed(),
         }
     }
 }

@@ -7,15 +7,20 @@ mod config;
 mod connection;
 mod drain;
 mod eio3;
+mod emit;
 mod error;
 mod extract;
+mod grant;
 mod handler;
 mod handshake;
 mod health;
+mod inbox;
+mod log;
 mod namespace;
 mod refusal;
 mod reply;
 mod socket;
+mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -29,7 +34,7 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use engine_io::{
@@ -42,25 +47,30 @@ use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
 pub use drain::{Drain, DrainReport};
+pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use health::{Health, ServerState};
 pub use namespace::Namespace;
 pub use refusal::Refusal;
 pub use socket::Socket;
+pub use stats::Stats;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
 use handler::Panic;
+use stats::Tally;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -79,8 +89,10 @@ pub(crate) struct Inner {
     state: watch::Sender<ServerState>,
     /// Handlers that are running although the connection is over. Those of open connections are counted there.
     unfinished: watch::Sender<isize>,
-    started: Instant,
     ids: AtomicU32,
+    tally: Tally,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -98,8 +110,9 @@ impl SocketIo {
             runtime: OnceLock::new(),
             state: watch::Sender::new(ServerState::Serving),
             unfinished: watch::Sender::new(0),
-            started: Instant::now(),
             ids: AtomicU32::new(0),
+            tally: Tally::default(),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -317,7 +330,7 @@ impl SocketIo {
         let fresh = match handler::caught(|| parent.child(name.clone())) {
             Ok(fresh) => fresh,
             Err(Panic(message)) => {
-                tracing::error!(message, %name, "no adapter for a namespace");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
                 return None;
             }
         };
@@ -332,7 +345,7 @@ impl SocketIo {
         let patterns = self.0.patterns.read().clone();
         let accepting = patterns.into_iter().find(|(accept, _)| {
             handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(message, name, "pattern of namespaces panicked");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
                 false
             })
         });
@@ -359,6 +372,10 @@ impl SocketIo {
         &self.0.config
     }
 
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
+    }
+
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.config.state.get()
     }
@@ -367,7 +384,7 @@ impl SocketIo {
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "no random bytes for the id of a socket");
+            tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
             Refusal::new("internal error")
         })?;
         Ok(SocketId::new(&Sid::from_parts(
@@ -376,15 +393,20 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, error: &HandlerError) {
+    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
+        Tally::count(&self.tally().handler_failures);
         match &self.0.config.on_error {
             Some(observe) => {
                 if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
                 }
             }
-            None => tracing::warn!(%error, "handler failed"),
+            None => log::handler_failed(socket, error),
         }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 }
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{Revision, SendError, Text, Transport};
+use engine_io::{Counters, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -12,13 +12,16 @@ use serde::de::DeserializeOwned;
 use super::ack::{AckFuture, Completion};
 use super::broadcast::Broadcast;
 use super::connection::Connection;
-use super::error::{EmitError, Failure, HandlerError};
+use super::emit::{self, Emit, Outcome};
+use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
+use super::grant::Deadline;
 use super::handshake::Handshake;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
-use crate::adapter::{Delivery, IntoRooms, Room, SocketId};
+use crate::adapter::{Flags, IntoRooms, Room, SocketId};
 use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
@@ -38,6 +41,7 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -58,6 +62,7 @@ impl Socket {
             connection,
             auth,
             state: AtomicU8::new(JOINING),
+            deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
@@ -111,6 +116,11 @@ impl Socket {
         self.0.state.load(Ordering::Acquire) == CONNECTED
     }
 
+    /// What the connection has carried so far: packets and bytes of all its namespaces.
+    pub fn counters(&self) -> Counters {
+        self.0.connection.sender.counters()
+    }
+
     /// Bytes that wait to be written to the client.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
@@ -141,58 +151,19 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly; nothing was queued then.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
-        self.send(&self.parser().encode_event(
-            self.0.namespace.name(),
-            event,
-            None,
-            data,
-            self.max_attachments(),
-        )?)
+        emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
 
-    /// Sends an event that is not compressed, also where permessage-deflate was agreed on (feature `deflate`).
-    ///
-    /// # Errors
-    ///
-    /// As [`emit`](Self::emit).
-    pub fn emit_uncompressed(
-        &self,
-        event: &str,
-        data: &(impl Serialize + ?Sized),
-    ) -> Result<(), EmitError> {
-        let packet = self.parser().encode_event(
-            self.0.namespace.name(),
-            event,
-            None,
-            data,
-            self.max_attachments(),
-        )?;
-        self.send(&packet.uncompressed())
+    /// The next event is dropped if anything still waits for the client: `socket.volatile().emit("position", &position)?`.
+    pub fn volatile(&self) -> Emit {
+        Emit::new(self.clone()).volatile()
     }
 
-    /// Sends an event, unless the client is busy: if anything still waits for it, the event is dropped, and the result is `Ok(false)`.
-    ///
-    /// # Errors
-    ///
-    /// As [`emit`](Self::emit).
-    pub fn emit_volatile(
-        &self,
-        event: &str,
-        data: &(impl Serialize + ?Sized),
-    ) -> Result<bool, EmitError> {
-        let packet = self.parser().encode_event(
-            self.0.namespace.name(),
-            event,
-            None,
-            data,
-            self.max_attachments(),
-        )?;
-        if !self.0.connection.sender.is_writable() {
-            return Ok(false);
-        }
-        self.send(&packet).map(|()| true)
+    /// Whether the next event may be compressed on its way: `socket.compress(false).emit("photo", &jpeg)?`; see [`Emit::compress`].
+    pub fn compress(&self, compress: bool) -> Emit {
+        Emit::new(self.clone()).compress(compress)
     }
 
     /// Sends an event and waits for the client's acknowledgement, as `R`: a tuple takes several arguments, `()` none, every other type the first.
@@ -212,50 +183,48 @@ impl Socket {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> AckFuture<R> {
+        self.ask(event, data, Flags::default())
+    }
+
+    pub(crate) fn ask<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+        flags: Flags,
+    ) -> AckFuture<R> {
         let (completion, answer) = Completion::single();
         let id = self.0.namespace.next_ack_id();
-        let queued = self.expect_ack(id, completion).and_then(|()| {
-            let packet = self.parser().encode_event(
-                self.0.namespace.name(),
-                event,
-                Some(id),
-                data,
-                self.max_attachments(),
-            );
-            packet
-                .map_err(EmitError::from)
-                .and_then(|packet| self.send(&packet))
-                .inspect_err(|_| self.forget_ack(id))
-        });
+        let outcome = self
+            .expect_ack(id, completion)
+            .and_then(|()| emit::to_one(self, event, Some(id), data, flags));
+        let queued = match outcome {
+            Ok(Outcome::Queued) => Ok(()),
+            Ok(Outcome::Skipped) => Err(AckError::Skipped),
+            Err(error) => Err(error.into()),
+        };
         AckFuture::new(self.clone(), id, answer, queued)
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
+        }
+        if self.has_expired() {
+            return Err(EmitError::Expired);
         }
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
     }
 
-    /// One recipient's share of a broadcast.
-    pub(crate) fn deliver(&self, packet: &Encoded, volatile: bool, delivery: &mut Delivery) {
-        if volatile && !self.0.connection.sender.is_writable() {
-            delivery.skipped += 1;
-            return;
+    /// The same, unless something else waits; then it returns false.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
         }
-        match self.send(packet) {
-            Ok(()) => delivery.sent += 1,
-            Err(EmitError::Full { .. }) => {
-                delivery.overflowed += 1;
-                tracing::warn!(socket = %self.id(), "outbox full during a broadcast, connection closed");
-                self.0.connection.sender.abort();
-            }
-            // It left in this moment.
-            Err(_) => {}
-        }
+        Ok(self.0.connection.sender.send_volatile(packet.frames())?)
     }
 
-    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
+    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
+    /// has expired.
     pub(crate) fn acknowledge(
         &self,
         question: &Question,
@@ -267,6 +236,9 @@ impl Socket {
             data,
             self.max_attachments(),
         )?;
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
         if question.take() {
             self.0.connection.sender.send_frames(packet.frames())?;
         }
@@ -290,6 +262,10 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
+    }
+
+    pub(crate) fn acks_pending(&self) -> usize {
+        self.0.acks.lock().len()
     }
 
     pub(crate) fn forget_ack(&self, id: AckId) {
@@ -406,7 +382,14 @@ impl Socket {
             completion.disconnected(self.id());
         }
         if joined {
-            tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
+            tracing::debug!(
+                name: "disconnected",
+                target: "socket_io",
+                connection = self.0.connection.sender.number(),
+                namespace = %Brief(self.0.namespace.name()),
+                socket = self.log_id(),
+                %reason,
+            );
             let handlers = self.0.namespace.disconnect_handlers();
             self.run_handlers(&handlers, || context("disconnect"));
         }
@@ -433,15 +416,34 @@ impl Socket {
     }
 
     pub(crate) fn report(&self, event: Text, failure: Failure) {
-        self.0.connection.io.report(&HandlerError {
+        let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
             socket: self.id().clone(),
             event,
             failure,
-        });
+        };
+        self.0.connection.io.report(self, &error);
     }
 
-    // For the connection.
+    /// What logs may call it: ids of old clients are made of the session's, which is a credential.
+    pub(crate) fn log_id(&self) -> &str {
+        match self.revision() {
+            Revision::V3 => "",
+            Revision::V4 => self.id(),
+        }
+    }
+
+    // For the others of this module.
+
+    /// Whether the socket is no more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Until when it is authorized.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.0.deadline
+    }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.0.connection

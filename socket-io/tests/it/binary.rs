@@ -81,7 +81,7 @@ async fn more_attachments_than_clients_accept_are_refused_when_emitting() {
         limit: 10,
     });
     assert_eq!(socket.emit("x", &data(11)), Err(error.clone()));
-    assert_eq!(socket.emit_volatile("x", &data(11)), Err(error.clone()));
+    assert_eq!(socket.volatile().emit("x", &data(11)), Err(error.clone()));
     assert_eq!(host.io.emit("x", &data(11)), Err(error.clone()));
     let ack = socket.emit_with_ack::<()>("x", &data(11)).await;
     assert_eq!(ack, Err(AckError::Emit(error)));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use socket_io::protocol::EncodeError;
-use socket_io::{DisconnectReason, EmitError, Socket, State, Value};
+use socket_io::{AckError, DisconnectReason, EmitError, Outcome, Socket, State, Value};
 
 use crate::support::{Frame, Log, Polling, Stage};
 
@@ -103,10 +103,7 @@ async fn emitting_to_one_slow_client_says_that_it_is_full_and_queues_nothing() {
     );
     assert_eq!(socket.buffered(), buffered);
     let ack = socket.emit_with_ack::<()>("c", &text).await;
-    assert!(matches!(
-        ack,
-        Err(socket_io::AckError::Emit(EmitError::Full { .. }))
-    ));
+    assert!(matches!(ack, Err(AckError::Emit(EmitError::Full { .. }))));
     polling.check(&format!(r#"42["a","{text}"]"#)).await;
     socket.emit("d", &()).unwrap();
     polling.check(r#"42["d"]"#).await;
@@ -120,11 +117,12 @@ async fn emitting_to_one_slow_client_says_that_it_is_full_and_queues_nothing() {
 async fn a_volatile_event_is_dropped_while_something_waits() {
     let stage = Stage::new();
     stage.io.of("/").on("go", async |socket: Socket| {
-        let first = socket.emit_volatile("1", &())?;
-        let second = socket.emit_volatile("2", &())?;
+        let first = socket.volatile().emit("1", &())?;
+        let second = socket.volatile().emit("2", &())?;
         socket.emit("3", &())?;
         let skipped = socket.namespace().all().volatile().emit("4", &())?;
-        Ok::<_, socket_io::Refusal>((first, second, skipped.sent, skipped.skipped))
+        let queued = |outcome| outcome == Outcome::Queued;
+        Ok::<_, socket_io::Refusal>((queued(first), queued(second), skipped.sent, skipped.skipped))
     });
     let host = stage.listen().await;
     let (mut client, _) = host.member().await;
@@ -139,13 +137,15 @@ async fn over_polling_a_volatile_event_is_dropped_unless_a_request_waits() {
     let mut polling = stage.polling().await;
     let id = polling.join().await;
     let socket = stage.io.of("/").socket(&id).unwrap();
-    assert_eq!(socket.emit_volatile("dropped", &()), Ok(false));
+    assert_eq!(socket.volatile().emit("dropped", &()), Ok(Outcome::Skipped));
+    let unasked = socket.volatile().emit_with_ack::<()>("dropped", &());
+    assert_eq!(unasked.await, Err(AckError::Skipped));
     let all = stage.io.of("/").all().volatile();
     assert_eq!(all.emit("dropped", &()).unwrap().skipped, 1);
     let parked = tokio::spawn(async move { (polling.poll().await, polling) });
     tokio::time::sleep(Duration::from_millis(1)).await;
-    assert_eq!(socket.emit_volatile("sent", &1), Ok(true));
-    assert_eq!(socket.emit_volatile("dropped", &1), Ok(false));
+    assert_eq!(socket.volatile().emit("sent", &1), Ok(Outcome::Queued));
+    assert_eq!(socket.volatile().emit("dropped", &1), Ok(Outcome::Skipped));
     let (body, _): (String, Polling) = parked.await.unwrap();
     assert_eq!(body, r#"42["sent",1]"#);
 }

@@ -64,7 +64,10 @@ async fn a_socket_can_be_made_to_leave_the_namespace() {
     client.ask(r#"42["leave"]"#, "41").await;
     check_left(&host, "server namespace disconnect").await;
     assert_eq!(socket.emit("x", &()), Err(EmitError::Disconnected));
-    assert_eq!(socket.emit_volatile("x", &()), Err(EmitError::Disconnected));
+    assert_eq!(
+        socket.volatile().emit("x", &()),
+        Err(EmitError::Disconnected)
+    );
     // Again, which does nothing.
     socket.disconnect();
     client.join("/other").await;

@@ -1,11 +1,13 @@
 //! The server over real sockets, seen by clients that are made by hand. What needs a clock goes over polling in the same process, with the clock paused.
 
 mod acks;
+mod authorization;
 mod binary;
 mod broadcast;
 mod closing;
 mod drain;
 mod eio3;
+mod event_middleware;
 mod handlers;
 mod health;
 mod joining;
@@ -15,4 +17,6 @@ mod namespaces;
 mod races;
 mod rooms;
 mod serving;
+mod stats;
 mod support;
+mod tracing;

@@ -236,7 +236,7 @@ fn sequences(namespace: Namespace) -> Namespace {
             "volatile-burst",
             async |socket: Socket, Data(n): Data<u64>| {
                 for i in 0..n {
-                    socket.emit_volatile("v", &i)?;
+                    socket.volatile().emit("v", &i)?;
                 }
                 Ok::<_, Refusal>(socket.emit("v-done", &n)?)
             },

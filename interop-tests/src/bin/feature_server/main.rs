@@ -1,7 +1,9 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
+mod authorization;
 mod close;
 mod http;
+mod observing;
 
 use std::error::Error;
 
@@ -17,6 +19,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
         "close" => close::closing(),
+        "observing" => observing::server(),
+        "event-middleware" => authorization::event_middleware(),
+        "grants" => authorization::grants(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;
