@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::connector::{Connector, TcpConnector};
 use super::cookies::Cookies;
 use super::proxy::Proxy;
-use super::tls::{LazyTls, Tls};
+use super::tls::{ClientTls, LazyTls};
 use crate::deflate::DeflateConfig;
 use crate::session::SessionConfig;
 use crate::transport::Transport;
@@ -227,7 +227,7 @@ impl ClientConfig {
 
     /// How `https` and `wss` are encrypted. Default: the trusted roots that the features name, and nothing special.
     #[must_use]
-    pub fn tls(mut self, tls: Tls) -> Self {
+    pub fn tls(mut self, tls: ClientTls) -> Self {
         self.tls = LazyTls::from(tls);
         self
     }

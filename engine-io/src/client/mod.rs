@@ -24,7 +24,7 @@ pub use cookies::{CookieJar, Cookies};
 pub use error::{ConnectError, ProxyError, Refused, TransportError, UrlError};
 pub(crate) use polling::Requests;
 pub use proxy::Proxy;
-pub use tls::{Tls, TlsBuilder, TlsError};
+pub use tls::{ClientTls, ClientTlsBuilder, ClientTlsError};
 #[cfg(unix)]
 pub use unix::UnixConnector;
 

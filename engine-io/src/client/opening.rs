@@ -13,7 +13,7 @@ use super::error::TransportError;
 use super::http1::Http;
 use super::polling::{GOODBYE_TIME, Requests, say_goodbye};
 use super::websocket::{self, end_error};
-use crate::connection::{Clock, Shared, now};
+use crate::connection::{Clock, Shared, WebSocket, now};
 use crate::handshake::Handshake;
 use crate::packet::{DecodeError, Packet};
 use crate::payload::decode_payload;
@@ -110,7 +110,7 @@ pub(crate) async fn polling(endpoint: &Arc<Endpoint>) -> Result<Socket, Transpor
         && endpoint.config.transports.contains(&Transport::WebSocket);
     let shared = shared(endpoint, session, &handshake, sent);
     let requests = Requests::new(endpoint.clone(), Some(http), rest, upgrade);
-    Ok(Socket::client(shared, requests, None))
+    Ok(client_socket(shared, requests, None))
 }
 
 /// Opens a session over a WebSocket.
@@ -150,7 +150,18 @@ pub(crate) async fn websocket(endpoint: &Arc<Endpoint>) -> Result<Socket, Transp
         {}
     });
     let requests = Requests::new(endpoint.clone(), None, None, false);
-    Ok(Socket::client(shared, requests, Some(websocket)))
+    Ok(client_socket(shared, requests, Some(websocket)))
+}
+
+/// The owner's handle of an open session.
+fn client_socket(
+    shared: Arc<Shared>,
+    requests: Requests,
+    websocket: Option<Box<WebSocket>>,
+) -> Socket {
+    let mut socket = Socket::new(shared, websocket);
+    socket.requests = Some(Box::new(requests));
+    socket
 }
 
 fn new_session(endpoint: &Endpoint, transport: Transport) -> Session {
@@ -189,7 +200,7 @@ fn shared(
     request: Request,
 ) -> Arc<Shared> {
     let sid = Sid::from(handshake.sid.as_str());
-    let mut shared = Shared::new(sid, request, session);
+    let mut shared = Shared::new(0, sid, request, session);
     let clock = Clock::new(endpoint.config.wall_clock.clone(), now());
     shared.clock = Some(Box::new(clock));
     Arc::new(shared)

@@ -16,7 +16,7 @@ mod rustls;
 
 /// How connections are encrypted. Clones share sessions that can be resumed.
 #[derive(Clone)]
-pub struct Tls(Backend);
+pub struct ClientTls(Backend);
 
 #[derive(Clone)]
 #[cfg_attr(not(feature = "client-rustls"), allow(clippy::exhaustive_enums))]
@@ -32,7 +32,7 @@ enum Backend {
 
 /// What is to be trusted and shown, before it is one of the libraries' forms.
 #[derive(Clone, Default)]
-pub struct TlsBuilder {
+pub struct ClientTlsBuilder {
     #[cfg_attr(
         not(any(feature = "client-rustls", feature = "client-native-tls")),
         allow(dead_code)
@@ -50,10 +50,10 @@ pub struct TlsBuilder {
     accept_invalid: bool,
 }
 
-impl Tls {
+impl ClientTls {
     /// Options in the words of this crate.
-    pub fn builder() -> TlsBuilder {
-        TlsBuilder::default()
+    pub fn builder() -> ClientTlsBuilder {
+        ClientTlsBuilder::default()
     }
 
     pub(crate) async fn connect(
@@ -80,7 +80,7 @@ impl Tls {
     }
 }
 
-impl TlsBuilder {
+impl ClientTlsBuilder {
     /// Trusts the certificates in a PEM file, too: a company's own authority, or a server's own certificate.
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -110,19 +110,19 @@ impl TlsBuilder {
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when a certificate or key cannot be read, or there are no roots or no crypto provider.
-    pub fn build(self) -> Result<Tls, TlsError> {
+    /// [`ClientTlsError`] when a certificate or key cannot be read, or there are no roots or no crypto provider.
+    pub fn build(self) -> Result<ClientTls, ClientTlsError> {
         #[cfg(feature = "client-rustls")]
-        return rustls::build(self).map(|connector| Tls(Backend::Rustls(connector)));
+        return rustls::build(self).map(|connector| ClientTls(Backend::Rustls(connector)));
         #[cfg(all(feature = "client-native-tls", not(feature = "client-rustls")))]
-        return native::build(self).map(|connector| Tls(Backend::Native(connector)));
+        return native::build(self).map(|connector| ClientTls(Backend::Native(connector)));
         #[cfg(not(any(feature = "client-rustls", feature = "client-native-tls")))]
-        Err(TlsError("no feature for tls is on".into()))
+        Err(ClientTlsError("no feature for tls is on".into()))
     }
 }
 
 #[cfg(feature = "client-rustls")]
-impl Tls {
+impl ClientTls {
     /// A configuration of rustls. ALPN is set to `http/1.1` if it says nothing.
     pub fn rustls(config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
         Self(Backend::Rustls(rustls::connector(config)))
@@ -131,44 +131,44 @@ impl Tls {
 
 /// Why TLS cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsError(String);
+pub struct ClientTlsError(String);
 
-impl fmt::Display for TlsError {
+impl fmt::Display for ClientTlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for TlsError {}
+impl std::error::Error for ClientTlsError {}
 
 /// What a configuration says, or the default, which is made when the first connection needs it.
 #[derive(Clone, Default)]
-pub(crate) struct LazyTls(Arc<OnceLock<Result<Tls, TlsError>>>);
+pub(crate) struct LazyTls(Arc<OnceLock<Result<ClientTls, ClientTlsError>>>);
 
 impl LazyTls {
-    pub(crate) fn get(&self) -> Result<&Tls, TransportError> {
+    pub(crate) fn get(&self) -> Result<&ClientTls, TransportError> {
         self.0
-            .get_or_init(|| TlsBuilder::default().build())
+            .get_or_init(|| ClientTlsBuilder::default().build())
             .as_ref()
             .map_err(|error| TransportError::TlsUnavailable(error.0.clone()))
     }
 }
 
-impl From<Tls> for LazyTls {
-    fn from(tls: Tls) -> Self {
+impl From<ClientTls> for LazyTls {
+    fn from(tls: ClientTls) -> Self {
         Self(Arc::new(OnceLock::from(Ok(tls))))
     }
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for TlsBuilder {
+impl fmt::Debug for ClientTlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The key is a secret.
-        f.debug_struct("TlsBuilder").finish_non_exhaustive()
+        f.debug_struct("ClientTlsBuilder").finish_non_exhaustive()
     }
 }

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
     ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::{TlsBuilder, TlsError};
+use super::{ClientTlsBuilder, ClientTlsError};
 use crate::connection::Stream;
 
 pub(super) async fn connect(
@@ -37,8 +37,8 @@ pub(super) fn connector(mut config: Arc<ClientConfig>) -> TlsConnector {
     config.into()
 }
 
-pub(super) fn build(options: TlsBuilder) -> Result<TlsConnector, TlsError> {
-    let failed = |error: &dyn std::fmt::Display| TlsError(error.to_string());
+pub(super) fn build(options: ClientTlsBuilder) -> Result<TlsConnector, ClientTlsError> {
+    let failed = |error: &dyn std::fmt::Display| ClientTlsError(error.to_string());
     let provider = provider()?;
     let mut own = Vec::new();
     for pem in &options.roots {
@@ -84,9 +84,9 @@ fn trust(
     builder: Untrusting,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
-) -> Result<Trusting, TlsError> {
+) -> Result<Trusting, ClientTlsError> {
     let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(own, provider)
-        .map_err(|error| TlsError(error.to_string()))?;
+        .map_err(|error| ClientTlsError(error.to_string()))?;
     Ok(builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier)))
@@ -98,23 +98,23 @@ fn trust(
     builder: Untrusting,
     own: Vec<CertificateDer<'static>>,
     _: Arc<CryptoProvider>,
-) -> Result<Trusting, TlsError> {
+) -> Result<Trusting, ClientTlsError> {
     let mut roots = RootCertStore::empty();
     #[cfg(feature = "client-webpki-roots")]
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for certificate in own {
         roots
             .add(certificate)
-            .map_err(|error| TlsError(error.to_string()))?;
+            .map_err(|error| ClientTlsError(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(TlsError("no certificate is trusted: turn on client-webpki-roots or client-platform-verifier, or add roots".into()));
+        return Err(ClientTlsError("no certificate is trusted: turn on client-webpki-roots or client-platform-verifier, or add roots".into()));
     }
     Ok(builder.with_root_certificates(roots))
 }
 
 /// The process's, or the only one that is compiled in.
-fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
+fn provider() -> Result<Arc<CryptoProvider>, ClientTlsError> {
     if let Some(provider) = CryptoProvider::get_default() {
         return Ok(provider.clone());
     }
@@ -127,7 +127,7 @@ fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
         tokio_rustls::rustls::crypto::ring::default_provider(),
     ));
     #[cfg(not(any(feature = "client-ring", feature = "client-aws-lc-rs")))]
-    Err(TlsError(
+    Err(ClientTlsError(
         "no crypto provider: turn on client-ring or client-aws-lc-rs, or install one".into(),
     ))
 }

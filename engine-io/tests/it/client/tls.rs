@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine_io::{ClientConfig, Server, Tls, Transport, TransportError};
+use engine_io::{ClientConfig, ClientTls, Server, Transport, TransportError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -49,7 +49,7 @@ async fn server() -> (SocketAddr, String) {
 #[tokio::test]
 async fn a_trusted_server_is_reached_over_both_transports() {
     let (address, certificate) = server().await;
-    let tls = Tls::builder()
+    let tls = ClientTls::builder()
         .root_certificates(certificate)
         .build()
         .unwrap();
@@ -83,7 +83,7 @@ async fn an_untrusted_server_is_refused_unless_anybody_is_trusted() {
             TransportError::Tls { host, .. } => assert_eq!(host, "127.0.0.1"),
             other => panic!("{other:?}"),
         }
-        let tls = Tls::builder()
+        let tls = ClientTls::builder()
             .danger_accept_invalid_certificates()
             .build()
             .unwrap();
@@ -101,9 +101,14 @@ fn certificates_that_cannot_be_read_are_refused() {
         "-----BEGIN CERTIFICATE-----\n",
     ] {
         assert!(
-            Tls::builder().root_certificates(pem).build().is_err(),
+            ClientTls::builder().root_certificates(pem).build().is_err(),
             "{pem}"
         );
     }
-    assert!(Tls::builder().client_certificate("", "").build().is_err());
+    assert!(
+        ClientTls::builder()
+            .client_certificate("", "")
+            .build()
+            .is_err()
+    );
 }
