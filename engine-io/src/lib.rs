@@ -47,6 +47,7 @@
 #[cfg(feature = "client")]
 mod client;
 #[cfg(all(feature = "io", not(feature = "client")))]
+#[allow(clippy::needless_pass_by_ref_mut)] // as the real ones
 #[path = "no_client.rs"]
 mod client;
 #[cfg(all(feature = "client", feature = "deflate"))]
@@ -70,7 +71,10 @@ mod transport;
 mod wire;
 
 #[cfg(feature = "io")]
-#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
+#[cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(dead_code, unused_imports)
+)]
 mod connection;
 #[cfg(feature = "server")]
 mod registry;

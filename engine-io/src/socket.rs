@@ -450,8 +450,8 @@ fn end_stream(mut websocket: WebSocket, end: End, registry: &Option<Alive>) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let alive = registry.clone();
         runtime.spawn(async move {
+            let _alive = alive;
             websocket.linger().await;
-            drop(alive);
         });
     }
 }

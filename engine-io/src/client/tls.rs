@@ -1,52 +1,36 @@
 //! Encryption of a client's connections, by the library that the features name.
 //!
-//! This file and `lib.rs` are the only ones that look at features.
+//! This file, those of the libraries and `lib.rs` are the only ones that look at features.
+
+#[cfg(feature = "client-rustls")]
+#[path = "tls/rustls.rs"]
+mod backend;
+#[cfg(all(feature = "client-native-tls", not(feature = "client-rustls")))]
+#[path = "tls/native.rs"]
+mod backend;
+#[cfg(not(any(feature = "client-rustls", feature = "client-native-tls")))]
+#[path = "tls/none.rs"]
+mod backend;
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, OnceLock};
 
 use super::error::TransportError;
 use crate::connection::Stream;
 
-#[cfg(feature = "client-native-tls")]
-mod native;
-#[cfg(feature = "client-rustls")]
-mod rustls;
-
-/// How connections are encrypted. Clones share sessions that can be resumed.
+/// How connections are encrypted: by rustls, or by native TLS without it. Clones share sessions that can be resumed.
 #[derive(Clone)]
-pub struct ClientTls(Backend);
+pub struct ClientTls(backend::Connector);
 
-#[derive(Clone)]
-#[cfg_attr(not(feature = "client-rustls"), allow(clippy::exhaustive_enums))]
-enum Backend {
-    #[cfg(feature = "client-rustls")]
-    Rustls(tokio_rustls::TlsConnector),
-    #[cfg(feature = "client-native-tls")]
-    Native(tokio_native_tls::TlsConnector),
-    /// Without any library.
-    #[allow(dead_code)]
-    None,
-}
-
-/// What is to be trusted and shown, before it is one of the libraries' forms.
+/// What is to be trusted and shown, before it has the form of one of the libraries.
 #[derive(Clone, Default)]
+#[cfg_attr(
+    not(any(feature = "client-rustls", feature = "client-native-tls")),
+    allow(dead_code)
+)]
 pub struct ClientTlsBuilder {
-    #[cfg_attr(
-        not(any(feature = "client-rustls", feature = "client-native-tls")),
-        allow(dead_code)
-    )]
     roots: Vec<Vec<u8>>,
-    #[cfg_attr(
-        not(any(feature = "client-rustls", feature = "client-native-tls")),
-        allow(dead_code)
-    )]
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    #[cfg_attr(
-        not(any(feature = "client-rustls", feature = "client-native-tls")),
-        allow(dead_code)
-    )]
     accept_invalid: bool,
 }
 
@@ -61,18 +45,7 @@ impl ClientTls {
         stream: Stream,
         host: &str,
     ) -> Result<Stream, TransportError> {
-        let connected: io::Result<Stream> = match &self.0 {
-            #[cfg(feature = "client-rustls")]
-            Backend::Rustls(connector) => rustls::connect(connector, stream, host).await,
-            #[cfg(feature = "client-native-tls")]
-            Backend::Native(connector) => native::connect(connector, stream, host).await,
-            Backend::None => {
-                drop(stream);
-                return Err(TransportError::TlsUnavailable(
-                    "no feature for it is on".into(),
-                ));
-            }
-        };
+        let connected = backend::connect(&self.0, stream, host).await;
         connected.map_err(|cause| TransportError::Tls {
             host: host.into(),
             cause: Arc::new(cause),
@@ -106,26 +79,13 @@ impl ClientTlsBuilder {
         self
     }
 
-    /// Puts it into the library's form: rustls, or native TLS without it.
+    /// Puts it into the library's form.
     ///
     /// # Errors
     ///
     /// [`ClientTlsError`] when a certificate or key cannot be read, or there are no roots or no crypto provider.
     pub fn build(self) -> Result<ClientTls, ClientTlsError> {
-        #[cfg(feature = "client-rustls")]
-        return rustls::build(self).map(|connector| ClientTls(Backend::Rustls(connector)));
-        #[cfg(all(feature = "client-native-tls", not(feature = "client-rustls")))]
-        return native::build(self).map(|connector| ClientTls(Backend::Native(connector)));
-        #[cfg(not(any(feature = "client-rustls", feature = "client-native-tls")))]
-        Err(ClientTlsError("no feature for tls is on".into()))
-    }
-}
-
-#[cfg(feature = "client-rustls")]
-impl ClientTls {
-    /// A configuration of rustls. ALPN is set to `http/1.1` if it says nothing.
-    pub fn rustls(config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
-        Self(Backend::Rustls(rustls::connector(config)))
+        backend::build(&self).map(ClientTls)
     }
 }
 

@@ -2,14 +2,14 @@
 
 use std::io;
 
-use tokio_native_tls::TlsConnector;
+pub(super) use tokio_native_tls::TlsConnector as Connector;
 use tokio_native_tls::native_tls::{self, Certificate, Identity};
 
 use super::{ClientTlsBuilder, ClientTlsError};
 use crate::connection::Stream;
 
 pub(super) async fn connect(
-    connector: &TlsConnector,
+    connector: &Connector,
     stream: Stream,
     host: &str,
 ) -> io::Result<Stream> {
@@ -20,7 +20,7 @@ pub(super) async fn connect(
     Ok(Stream::Other(Box::new(stream)))
 }
 
-pub(super) fn build(options: ClientTlsBuilder) -> Result<TlsConnector, ClientTlsError> {
+pub(super) fn build(options: &ClientTlsBuilder) -> Result<Connector, ClientTlsError> {
     let failed = |error: native_tls::Error| ClientTlsError(error.to_string());
     let mut builder = native_tls::TlsConnector::builder();
     for pem in &options.roots {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio_rustls::TlsConnector;
+pub(super) use tokio_rustls::TlsConnector as Connector;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
@@ -12,15 +12,20 @@ use tokio_rustls::rustls::crypto::{
 };
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::{ClientTlsBuilder, ClientTlsError};
+use super::{ClientTls, ClientTlsBuilder, ClientTlsError};
 use crate::connection::Stream;
 
+impl ClientTls {
+    /// A configuration of rustls. ALPN is set to `http/1.1` if it says nothing.
+    pub fn rustls(config: Arc<ClientConfig>) -> Self {
+        Self(connector(config))
+    }
+}
+
 pub(super) async fn connect(
-    connector: &TlsConnector,
+    connector: &Connector,
     stream: Stream,
     host: &str,
 ) -> io::Result<Stream> {
@@ -30,14 +35,14 @@ pub(super) async fn connect(
     Ok(Stream::Other(Box::new(stream)))
 }
 
-pub(super) fn connector(mut config: Arc<ClientConfig>) -> TlsConnector {
+fn connector(mut config: Arc<ClientConfig>) -> Connector {
     if config.alpn_protocols.is_empty() {
         Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
     }
     config.into()
 }
 
-pub(super) fn build(options: ClientTlsBuilder) -> Result<TlsConnector, ClientTlsError> {
+pub(super) fn build(options: &ClientTlsBuilder) -> Result<Connector, ClientTlsError> {
     let failed = |error: &dyn std::fmt::Display| ClientTlsError(error.to_string());
     let provider = provider()?;
     let mut own = Vec::new();
@@ -57,12 +62,12 @@ pub(super) fn build(options: ClientTlsBuilder) -> Result<TlsConnector, ClientTls
     } else {
         trust(builder, own, provider)?
     };
-    let config = match options.identity {
+    let config = match &options.identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let chain: Result<_, _> = CertificateDer::pem_slice_iter(&chain).collect();
+            let chain: Result<_, _> = CertificateDer::pem_slice_iter(chain).collect();
             let chain = chain.map_err(|error| failed(&error))?;
-            let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| failed(&error))?;
+            let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| failed(&error))?;
             builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| failed(&error))?
@@ -99,7 +104,7 @@ fn trust(
     own: Vec<CertificateDer<'static>>,
     _: Arc<CryptoProvider>,
 ) -> Result<Trusting, ClientTlsError> {
-    let mut roots = RootCertStore::empty();
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
     #[cfg(feature = "client-webpki-roots")]
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for certificate in own {
