@@ -711,7 +711,7 @@ mod tests {
     async fn an_owner_whose_peer_does_not_read_is_not_woken_by_each_message() {
         let (stream, mut peer) = tokio::io::duplex(1000);
         let stream = Stream::Other(Box::new(stream));
-        let websocket = Box::new(WebSocket::new(crate::Side::Server, stream, &[], 1000));
+        let websocket = Box::new(WebSocket::server(stream, &[], 1000));
         let shared = shared(Transport::WebSocket);
         let mut socket = Socket::new(shared, Some(websocket));
         let wakes = Arc::new(Wakes::default());

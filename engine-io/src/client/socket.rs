@@ -20,8 +20,7 @@ impl Socket {
 
     /// The sub-protocol that the server has chosen for the WebSocket; see [`ClientConfig::protocols`](crate::ClientConfig::protocols).
     pub fn protocol(&self) -> Option<&str> {
-        let websocket = self.websocket.as_ref()?;
-        websocket.protocol.as_deref()
+        self.websocket.as_ref()?.protocol()
     }
 }
 

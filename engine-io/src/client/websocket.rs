@@ -15,7 +15,6 @@ use super::error::TransportError;
 use crate::connection::{Cause, End, WebSocket};
 use crate::deflate::{Agreed, DeflateConfig};
 use crate::request::Request;
-use crate::session::Side;
 use crate::transport::Transport;
 use crate::wire::BinaryForm;
 
@@ -68,9 +67,8 @@ pub(crate) async fn dial(
     let agreed = agreed(response.headers(), deflate)?;
     let (stream, ahead) = http.upgraded(response).await?;
     let max_payload = endpoint.config.max_payload;
-    let mut websocket = WebSocket::new(Side::Client, stream, &ahead, max_payload);
+    let mut websocket = WebSocket::client(stream, &ahead, max_payload, protocol);
     websocket.agreed = agreed;
-    websocket.protocol = protocol;
     Ok(Dialled {
         websocket: Box::new(websocket),
         request: sent,

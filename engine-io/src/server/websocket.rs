@@ -12,7 +12,6 @@ use super::refusal::bare;
 use super::route::is_extended_connect;
 use crate::connection::{Shared, WebSocket, now};
 use crate::deflate::{Agreed, DeflateConfig};
-use crate::session::Side;
 use crate::wire::BinaryForm;
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
@@ -63,7 +62,7 @@ pub(crate) async fn upgraded(
     match upgrade.await {
         Ok(upgraded) => {
             let (stream, ahead) = super::upgraded::stream(upgraded);
-            let mut websocket = Box::new(WebSocket::new(Side::Server, stream, &ahead, max_payload));
+            let mut websocket = Box::new(WebSocket::server(stream, &ahead, max_payload));
             websocket.agreed = agreed;
             Some(websocket)
         }
