@@ -22,8 +22,10 @@ pub use engine_io::{
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake,
+    InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome,
+    RecoveryConfig, Refusal, SessionStore, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    StoreError, StoreFuture, StoredSession,
 };
 
 /// Compresses a whole file.

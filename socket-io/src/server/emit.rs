@@ -8,7 +8,7 @@ use super::error::EmitError;
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, Target};
-use crate::protocol::{AckId, Encoded};
+use crate::protocol::{AckId, Encoded, Outgoing};
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +89,11 @@ pub(crate) fn to_one(
     data: &(impl Serialize + ?Sized),
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
+    if let (Some(identity), None, false) = (socket.identity(), ack, flags.volatile) {
+        let outgoing = outgoing(socket.namespace(), event, data)?;
+        let journal = &identity.journal;
+        return journal.send_to_one(socket, identity, &outgoing, flags);
+    }
     let packet = encode(socket.namespace(), event, ack, data, flags)?;
     deliver(socket, &packet, flags)
 }
@@ -101,8 +106,24 @@ pub(crate) fn to_many(
     target: &Target,
     flags: Flags,
 ) -> Result<Delivery, EmitError> {
+    if let (Some(journal), false) = (namespace.journal(), flags.volatile) {
+        let outgoing = outgoing(namespace, event, data)?;
+        let recipients = || namespace.adapter().sockets(target);
+        return Ok(journal.send_to_many(recipients, &outgoing, target, flags));
+    }
     let packet = encode(namespace, event, None, data, flags)?;
     Ok(namespace.adapter().broadcast(&packet, target, flags))
+}
+
+/// Writes an event for clients of a namespace, all but its offset.
+fn outgoing(
+    namespace: &Namespace,
+    event: &str,
+    data: &(impl Serialize + ?Sized),
+) -> Result<Outgoing, EmitError> {
+    let config = namespace.config();
+    let outgoing = Outgoing::new_with(&config.parser, event, data, config.max_attachments);
+    Ok(outgoing?)
 }
 
 /// Writes an event for clients of a namespace.
@@ -145,11 +166,15 @@ impl Delivery {
             Ok(Outcome::Skipped) => self.skipped += 1,
             Err(EmitError::Full { .. }) => {
                 self.overflowed += 1;
-                tracing::warn!(socket = %socket.id(), "outbox full during a broadcast, connection closed");
+                warn_of_overflow(socket);
                 socket.connection().sender.abort();
             }
             // It left in this moment.
             Err(_) => {}
         }
     }
+}
+
+pub(crate) fn warn_of_overflow(socket: &Socket) {
+    tracing::warn!(socket = %socket.id(), "outbox full during a broadcast, connection closed");
 }

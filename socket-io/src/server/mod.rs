@@ -11,7 +11,9 @@ mod error;
 mod extract;
 mod handler;
 mod handshake;
+mod joining;
 mod namespace;
+mod recovery;
 mod refusal;
 mod reply;
 mod socket;
@@ -47,6 +49,10 @@ pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, 
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use recovery::{
+    InvalidOffset, LoggedEvent, MemorySessionStore, Offset, RecoveryConfig, SessionStore,
+    StoreError, StoreFuture, StoredSession,
+};
 pub use refusal::Refusal;
 pub use socket::Socket;
 
@@ -55,6 +61,7 @@ use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
 use handler::Panic;
+use recovery::Recovery;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -251,6 +258,9 @@ impl SocketIo {
             let runtime = Handle::current();
             let engine = self.0.engine.clone();
             let server = Arc::downgrade(&self.0);
+            if let Some(recovery) = &self.0.config.recovery {
+                runtime.spawn(Recovery::sweep(Arc::downgrade(recovery)));
+            }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
                     tokio::spawn(Driver::new(Self(server), socket).run());
@@ -333,17 +343,30 @@ impl SocketIo {
         &self.0.config
     }
 
+    /// Whether clients that get their sessions back are let in without being asked again.
+    pub(crate) fn skips_middlewares(&self) -> bool {
+        let recovery = self.0.config.recovery.as_ref();
+        recovery.is_some_and(|recovery| recovery.config.skip_middlewares)
+    }
+
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.config.state.get()
+    }
+
+    /// A private id, which nobody can guess.
+    pub(crate) fn next_pid(&self) -> Result<Arc<str>, Refusal> {
+        let (mut random, mut more) = ([0; 12], [0; 4]);
+        getrandom::fill(&mut random)
+            .and_then(|()| getrandom::fill(&mut more))
+            .map_err(no_random)?;
+        let pid = Sid::from_parts(random, u32::from_ne_bytes(more));
+        Ok(pid.as_str().into())
     }
 
     /// Ids of sockets have the shape of session ids, and nothing else in common with them.
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
-        getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "no random bytes for the id of a socket");
-            Refusal::new("internal error")
-        })?;
+        getrandom::fill(&mut random).map_err(no_random)?;
         Ok(SocketId::new(&Sid::from_parts(
             random,
             self.0.ids.fetch_add(1, Ordering::Relaxed),
@@ -360,6 +383,11 @@ impl SocketIo {
             None => tracing::warn!(%error, "handler failed"),
         }
     }
+}
+
+fn no_random(error: getrandom::Error) -> Refusal {
+    tracing::error!(%error, "no random bytes for the id of a socket");
+    Refusal::new("internal error")
 }
 
 /// The last handle is gone, so nobody could close the server any more.

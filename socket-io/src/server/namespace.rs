@@ -15,6 +15,7 @@ use super::error::EmitError;
 use super::handler::{
     ErasedHandler, ErasedMiddleware, Handler, Middleware, erase, erase_middleware,
 };
+use super::recovery::{Journal, Lease};
 use crate::adapter::{Adapter, Delivery, IntoRooms};
 use crate::protocol::{AckId, is_reserved_event};
 use crate::server::Socket;
@@ -29,6 +30,8 @@ struct Inner {
     name: Text,
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
+    /// What was sent, if clients can get their sessions back.
+    journal: Option<Lease>,
     /// Shared with the namespaces made from this one.
     handlers: Arc<RwLock<Handlers>>,
     /// Made for a client from a pattern, and gone again when it is empty.
@@ -77,10 +80,14 @@ impl Namespace {
         is_fleeting: bool,
     ) -> Self {
         let adapter = (config.adapter)(&name);
+        // What only stands for others has no name.
+        let recovery = config.recovery.as_ref().filter(|_| !name.is_empty());
+        let journal = recovery.map(|recovery| recovery.lease(&name));
         Self(Arc::new(Inner {
             name,
             config,
             adapter,
+            journal,
             handlers,
             is_fleeting: AtomicBool::new(is_fleeting),
             members: AtomicUsize::new(0),
@@ -242,6 +249,10 @@ impl Namespace {
 
     pub(crate) fn adapter(&self) -> &dyn Adapter {
         &*self.0.adapter
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.0.journal.as_deref()
     }
 
     pub(crate) fn config(&self) -> &Config {

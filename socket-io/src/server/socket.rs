@@ -17,6 +17,7 @@ use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::handshake::Handshake;
 use super::namespace::Namespace;
+use super::recovery::{Claim, Identity};
 use super::types::TypeMap;
 use super::{SocketIo, handler};
 use crate::adapter::{Flags, IntoRooms, Room, SocketId};
@@ -43,6 +44,8 @@ struct Inner {
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
     early_rooms: Mutex<Option<Vec<Room>>>,
+    /// What its client needs to come back, if that is possible.
+    identity: Option<Box<Identity>>,
 }
 
 impl Socket {
@@ -52,8 +55,9 @@ impl Socket {
         connection: Arc<Connection>,
         auth: Option<RawJson>,
         max_acks: usize,
+        identity: Option<Identity>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let socket = Self(Arc::new(Inner {
             id,
             namespace,
             connection,
@@ -62,7 +66,33 @@ impl Socket {
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
-        }))
+            identity: identity.map(Box::new),
+        }));
+        if let Some(identity) = socket.identity() {
+            identity.register(&socket);
+        }
+        socket
+    }
+
+    /// A client that has come back, as it was.
+    pub(crate) fn restored(
+        namespace: Namespace,
+        connection: Arc<Connection>,
+        auth: Option<RawJson>,
+        max_acks: usize,
+        claim: Claim,
+    ) -> Self {
+        let session = &claim.session;
+        let (id, data, rooms) = (
+            session.sid.clone(),
+            session.data.clone(),
+            session.rooms.clone(),
+        );
+        let identity = Some(Identity::restored(claim));
+        let socket = Self::new(id, namespace, connection, auth, max_acks, identity);
+        *socket.0.data.lock() = data;
+        *socket.0.early_rooms.lock() = Some(rooms);
+        socket
     }
 
     /// The public id, unique per namespace and connection.
@@ -110,6 +140,13 @@ impl Socket {
     /// Whether the socket has joined and not left.
     pub fn is_connected(&self) -> bool {
         self.0.state.load(Ordering::Acquire) == CONNECTED
+    }
+
+    /// Whether the client has come back after its connection broke, with its id, rooms and data, and has got what it missed; see
+    /// [`SocketIoBuilder::recovery`](crate::SocketIoBuilder::recovery). In a middleware: whether it is about to.
+    pub fn recovered(&self) -> bool {
+        self.identity()
+            .is_some_and(|identity| identity.is_recovered)
     }
 
     /// Bytes that wait to be written to the client.
@@ -197,7 +234,7 @@ impl Socket {
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
         }
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
@@ -346,6 +383,9 @@ impl Socket {
             let handlers = self.0.namespace.disconnecting_handlers();
             self.run_handlers(&handlers, || context("disconnecting"));
         }
+        let session = self
+            .identity()
+            .and_then(|identity| identity.session(self, joined, reason));
         self.0.namespace.adapter().remove(self.id());
         self.0.connection.remove(self);
         self.0.connection.io.exit(&self.0.namespace);
@@ -357,6 +397,11 @@ impl Socket {
             tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
             let handlers = self.0.namespace.disconnect_handlers();
             self.run_handlers(&handlers, || context("disconnect"));
+        }
+        if let Some(identity) = self.identity() {
+            // Only now the data is what it will be.
+            let data = joined.then(|| self.0.data.lock().clone());
+            identity.leave(&self.0.connection.io, session, data);
         }
     }
 
@@ -395,6 +440,22 @@ impl Socket {
         &self.0.connection
     }
 
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.0.identity.as_deref()
+    }
+
+    pub(crate) fn raw_auth(&self) -> Option<RawJson> {
+        self.0.auth.clone()
+    }
+
+    pub(crate) fn is_joining(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == JOINING
+    }
+
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == LEFT
+    }
+
     /// The socket has joined. False when it was told to leave meanwhile.
     pub(crate) fn set_connected(&self) -> bool {
         self.0
@@ -409,8 +470,8 @@ impl Socket {
         adapter.add(self);
         let rooms = self.0.early_rooms.lock().take();
         adapter.join(self.id(), &rooms.unwrap_or_default());
-        // It may have been told to leave in this moment, by somebody who did not find it in the adapter.
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        // It may have been told to leave in this moment, by somebody who did not find it in the adapter. With recovery, that somebody waits for this.
+        if self.0.identity.is_none() && self.has_left() {
             adapter.remove(self.id());
         }
     }

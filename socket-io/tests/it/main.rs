@@ -11,6 +11,7 @@ mod limits;
 mod middleware;
 mod namespaces;
 mod races;
+mod recovery;
 mod rooms;
 mod serving;
 mod support;

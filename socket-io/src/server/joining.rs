@@ -1,0 +1,298 @@
+//! Joining a namespace: from the client's wish to the confirmation.
+//!
+//! ```text
+//! CONNECT --> namespace found --> its session wanted --> middlewares --> confirmed
+//!                  |                  |         ^            |
+//!                  |__________________|_________|            |  not there any more
+//!                   it is new                   |____________|
+//! ```
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use engine_io::Text;
+use serde::Serialize;
+
+use super::SocketIo;
+use super::connection::Driver;
+use super::eio3;
+use super::error::Failure;
+use super::extract::Context;
+use super::handler::{CatchPanic, ErasedMiddleware, Panic, caught};
+use super::namespace::Namespace;
+use super::recovery::{Claim, Identity, Obstacle, Wanted};
+use super::refusal::Refusal;
+use super::socket::Socket;
+use crate::protocol::{DisconnectReason, EncodeError, Encoded, RawArgs, RawJson};
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A client that has to wait before it may join.
+pub(super) struct Joining {
+    namespace: Namespace,
+    stage: Stage,
+}
+
+enum Stage {
+    /// It says that it has been here before.
+    Claiming {
+        auth: Option<RawJson>,
+        claim: BoxFuture<Option<Claim>>,
+    },
+    /// The middlewares decide.
+    Deciding {
+        socket: Socket,
+        middlewares: BoxFuture<Result<(), Refusal>>,
+    },
+}
+
+/// What the client was waiting for.
+pub(super) enum Progress {
+    Claimed(Namespace, Option<RawJson>, Option<Claim>),
+    Decided(Socket, Result<(), Refusal>),
+}
+
+impl Joining {
+    pub(super) fn namespace(&self) -> &Namespace {
+        &self.namespace
+    }
+
+    pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Progress> {
+        match &mut self.stage {
+            Stage::Claiming { auth, claim } => claim
+                .as_mut()
+                .poll(cx)
+                .map(|claim| Progress::Claimed(self.namespace.clone(), auth.take(), claim)),
+            Stage::Deciding {
+                socket,
+                middlewares,
+            } => middlewares
+                .as_mut()
+                .poll(cx)
+                .map(|result| Progress::Decided(socket.clone(), result)),
+        }
+    }
+
+    /// The connection is over.
+    pub(super) fn abandon(self, io: &SocketIo, reason: DisconnectReason) {
+        match self.stage {
+            Stage::Claiming { .. } => io.exit(&self.namespace),
+            Stage::Deciding { socket, .. } => socket.leave_namespace(reason),
+        }
+    }
+}
+
+impl Driver {
+    pub(super) fn join(&mut self, name: &Text, auth: Option<RawJson>) {
+        let pending = self
+            .joining
+            .iter()
+            .any(|joining| joining.namespace().name() == name);
+        if pending || self.connection.socket(name).is_some() {
+            return self.violate("namespace joined twice");
+        }
+        let io = &self.connection.io;
+        let config = io.config();
+        let joined = self.connection.joined();
+        if joined + self.joining.len() >= config.max_namespaces
+            || self.joining.len() >= config.max_joining
+        {
+            return self.refuse(name, &Refusal::new("too many namespaces"));
+        }
+        let Some(namespace) = io.enter(name) else {
+            return self.refuse(name, &Refusal::new("Invalid namespace"));
+        };
+        // Slices of the message would keep all of it in memory.
+        let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
+        if let (Some(journal), Some(auth), false) = (namespace.journal(), &auth, self.is_eio3()) {
+            if let Some(wanted) = Wanted::read(auth) {
+                let claim = Box::pin(journal.clone().claim(io.clone(), wanted));
+                let auth = Some(auth.clone());
+                return self.joining.push(Joining {
+                    namespace,
+                    stage: Stage::Claiming { auth, claim },
+                });
+            }
+        }
+        self.start(namespace, auth);
+    }
+
+    /// What a client that wants to join was waiting for is there.
+    pub(super) fn go_on(&mut self, progress: Progress) {
+        match progress {
+            Progress::Decided(socket, result) => self.finish_join(&socket, result),
+            Progress::Claimed(namespace, auth, None) => self.start(namespace, auth),
+            Progress::Claimed(namespace, auth, Some(claim)) => {
+                let skip = self.connection.io.skips_middlewares();
+                let max_acks = self.connection.io.config().max_acks;
+                let connection = self.connection.clone();
+                let socket = Socket::restored(namespace, connection, auth, max_acks, claim);
+                if skip {
+                    self.finish_join(&socket, Ok(()));
+                } else {
+                    self.ask(socket);
+                }
+            }
+        }
+    }
+
+    /// The client is new.
+    fn start(&mut self, namespace: Namespace, auth: Option<RawJson>) {
+        let io = &self.connection.io;
+        let ids = if self.is_eio3() {
+            Ok((eio3::socket_id(namespace.name(), self.engine.sid()), None))
+        } else {
+            let identity = namespace.journal().map(|journal| {
+                let pid = io.next_pid()?;
+                Ok(Identity::new(journal.clone(), pid))
+            });
+            let identity = identity.transpose();
+            identity.and_then(|identity| Ok((io.next_id()?, identity)))
+        };
+        match ids {
+            Ok((id, identity)) => {
+                let max_acks = io.config().max_acks;
+                let connection = self.connection.clone();
+                let socket = Socket::new(id, namespace, connection, auth, max_acks, identity);
+                self.ask(socket);
+            }
+            Err(refusal) => {
+                io.exit(&namespace);
+                self.refuse(namespace.name(), &refusal);
+            }
+        }
+    }
+
+    /// The middlewares shall decide.
+    fn ask(&mut self, socket: Socket) {
+        let middlewares = socket.namespace().middlewares();
+        if middlewares.is_empty() {
+            return self.finish_join(&socket, Ok(()));
+        }
+        let middlewares = Box::pin(run_middlewares(middlewares, context(&socket)));
+        self.joining.push(Joining {
+            namespace: socket.namespace().clone(),
+            stage: Stage::Deciding {
+                socket,
+                middlewares,
+            },
+        });
+    }
+
+    fn finish_join(&mut self, socket: &Socket, result: Result<(), Refusal>) {
+        if let Err(refusal) = result {
+            // Of those who came back the session is kept, as if they had just lost their connection.
+            socket.leave_namespace(DisconnectReason::ForcedClose);
+            let name = socket.namespace().name();
+            return if self.is_eio3() {
+                let parser = &self.connection.io.config().parser;
+                let packet = parser.encode_error_eio3(name, &eio3::payload(&refusal));
+                self.send_refusal(name, &refusal, packet)
+            } else {
+                self.refuse(name, &refusal)
+            };
+        }
+        match self.confirm(socket) {
+            Ok(()) => {}
+            Err(Obstacle::Closed) => {
+                return socket.leave_namespace(DisconnectReason::ForcedClose);
+            }
+            // What told the client may have left before the confirmation.
+            Err(Obstacle::Left) => return socket.say_goodbye(),
+            Err(Obstacle::Lost) => {
+                let namespace = socket.namespace().clone();
+                // It is not to be forgotten in between.
+                namespace.enter();
+                socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
+                return self.start(namespace, socket.raw_auth());
+            }
+        }
+        self.is_new = false;
+        self.timer = None;
+        tracing::debug!(socket = %socket.id(), namespace = %socket.namespace().name(), recovered = socket.recovered(), "connected");
+        let handlers = socket.namespace().connect_handlers();
+        socket.run_handlers(&handlers, || context(socket));
+    }
+
+    /// Tells the client that it has joined, and lets the socket in.
+    fn confirm(&self, socket: &Socket) -> Result<(), Obstacle> {
+        #[derive(Serialize)]
+        struct Joined<'a> {
+            sid: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pid: Option<&'a str>,
+        }
+        let identity = socket.identity();
+        // Old clients know their ids.
+        let joined = (!self.is_eio3()).then(|| Joined {
+            sid: socket.id(),
+            pid: identity.map(Identity::pid),
+        });
+        let parser = &self.connection.io.config().parser;
+        let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
+        let packet = packet.map_err(|_| Obstacle::Closed)?;
+        if let Some(identity) = identity {
+            return identity.journal.admit(socket, identity, &packet);
+        }
+        socket.send(&packet).map_err(|_| Obstacle::Closed)?;
+        if !self.connection.admit(socket) {
+            return Err(Obstacle::Left);
+        }
+        socket.enter_namespace();
+        Ok(())
+    }
+
+    fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
+        let parser = &self.connection.io.config().parser;
+        let packet = parser.encode_connect_error(namespace, refusal);
+        self.send_refusal(namespace, refusal, packet);
+    }
+
+    fn send_refusal(
+        &mut self,
+        namespace: &str,
+        refusal: &Refusal,
+        packet: Result<Encoded, EncodeError>,
+    ) {
+        tracing::debug!(%namespace, %refusal, "namespace refused");
+        match packet {
+            // A full outbox or a closing connection: the peer has other worries.
+            Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
+            Err(error) => self.violate(&error.to_string()),
+        }
+    }
+}
+
+/// What middlewares and connect handlers are given.
+fn context(socket: &Socket) -> Context {
+    Context {
+        socket: socket.clone(),
+        event: Text::from_static("connection"),
+        args: RawArgs::empty(),
+        ack: None,
+        reason: None,
+    }
+}
+
+async fn run_middlewares(
+    middlewares: Arc<[ErasedMiddleware]>,
+    context: Context,
+) -> Result<(), Refusal> {
+    // The peer learns nothing of what is no fault of its own but that it happened.
+    let internal = |failure| {
+        context.socket.report(context.event.clone(), failure);
+        Refusal::new("internal error")
+    };
+    let panicked = |panic: Panic| internal(panic.into());
+    for middleware in middlewares.iter() {
+        let future = match caught(|| middleware(context.clone())).map_err(panicked)? {
+            Ok(future) => future,
+            Err(Failure::Args(error)) => return Err(Refusal::new(error.to_string())),
+            Err(failure) => return Err(internal(failure)),
+        };
+        CatchPanic(future).await.map_err(panicked)??;
+    }
+    Ok(())
+}
