@@ -63,8 +63,8 @@ impl RecoveryConfig {
         self
     }
 
-    /// How many bytes of events of each namespace are kept. Default 16 MiB; the reference has no limit. A missed event that finds no room in the
-    /// [`outbox`](crate::SocketIoBuilder::outbox_limit) of the client that comes back counts as one that is gone.
+    /// How many bytes of events of each namespace are kept. Default 16 MiB; the reference has no limit. What a client has missed goes into its outbox at once:
+    /// if something waits there already and the [limit](crate::SocketIoBuilder::outbox_limit) would be exceeded, it counts as gone.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
         self
