@@ -17,15 +17,16 @@ pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, Sock
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
+    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake,
-    InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome,
-    RecoveryConfig, Refusal, SessionStore, Socket, SocketData, SocketIo, SocketIoBuilder, State,
-    StoreError, StoreFuture, StoredSession,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
+    Context, Data, Emit, EmitError, EventName, Failure, FromContext, Grant, Handler, HandlerError,
+    Handshake, InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset,
+    Outcome, RecoveryConfig, Refusal, SessionStore, Socket, SocketData, SocketIo, SocketIoBuilder,
+    State, Stats, StoreError, StoreFuture, StoredSession,
 };
 
 /// Compresses a whole file.

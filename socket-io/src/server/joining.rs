@@ -9,7 +9,6 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
 
 use engine_io::Text;
@@ -20,55 +19,47 @@ use super::connection::Driver;
 use super::eio3;
 use super::error::Failure;
 use super::extract::Context;
-use super::handler::{CatchPanic, ErasedMiddleware, Panic, caught};
+use super::grant::EXPIRED;
+use super::handler::{self, run_middlewares};
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::recovery::{Claim, Identity, Obstacle, Wanted};
 use super::refusal::Refusal;
 use super::socket::Socket;
+use super::stats::Tally;
 use crate::protocol::{DisconnectReason, EncodeError, Encoded, RawArgs, RawJson};
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A client that has to wait before it may join.
-pub(super) struct Joining {
-    namespace: Namespace,
-    stage: Stage,
+pub(super) enum Joining {
+    /// It says that it has been here before, and its session is being looked for.
+    Returning(Namespace, Option<RawJson>, BoxFuture<Option<Claim>>),
+    /// The middlewares run.
+    Middlewares(Socket, BoxFuture<Result<(), Failure>>),
 }
 
-enum Stage {
-    /// It says that it has been here before.
-    Claiming {
-        auth: Option<RawJson>,
-        claim: BoxFuture<Option<Claim>>,
-    },
-    /// The middlewares decide.
-    Deciding {
-        socket: Socket,
-        middlewares: BoxFuture<Result<(), Refusal>>,
-    },
-}
-
-/// What the client was waiting for.
+/// What it was waiting for.
 pub(super) enum Progress {
     Claimed(Namespace, Option<RawJson>, Option<Claim>),
-    Decided(Socket, Result<(), Refusal>),
+    Decided(Socket, Result<(), Failure>),
 }
 
 impl Joining {
-    pub(super) fn namespace(&self) -> &Namespace {
-        &self.namespace
+    pub(super) fn name(&self) -> &Text {
+        match self {
+            Self::Returning(namespace, ..) => namespace.name(),
+            Self::Middlewares(socket, _) => socket.namespace().name(),
+        }
     }
 
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Progress> {
-        match &mut self.stage {
-            Stage::Claiming { auth, claim } => claim
+        match self {
+            Self::Returning(namespace, auth, claim) => claim
                 .as_mut()
                 .poll(cx)
-                .map(|claim| Progress::Claimed(self.namespace.clone(), auth.take(), claim)),
-            Stage::Deciding {
-                socket,
-                middlewares,
-            } => middlewares
+                .map(|claim| Progress::Claimed(namespace.clone(), auth.take(), claim)),
+            Self::Middlewares(socket, middlewares) => middlewares
                 .as_mut()
                 .poll(cx)
                 .map(|result| Progress::Decided(socket.clone(), result)),
@@ -77,19 +68,16 @@ impl Joining {
 
     /// The connection is over.
     pub(super) fn abandon(self, io: &SocketIo, reason: DisconnectReason) {
-        match self.stage {
-            Stage::Claiming { .. } => io.exit(&self.namespace),
-            Stage::Deciding { socket, .. } => socket.leave_namespace(reason),
+        match self {
+            Self::Returning(namespace, ..) => io.exit(&namespace),
+            Self::Middlewares(socket, _) => socket.leave_namespace(reason),
         }
     }
 }
 
 impl Driver {
     pub(super) fn join(&mut self, name: &Text, auth: Option<RawJson>) {
-        let pending = self
-            .joining
-            .iter()
-            .any(|joining| joining.namespace().name() == name);
+        let pending = self.joining.iter().any(|joining| joining.name() == name);
         if pending || self.connection.socket(name).is_some() {
             return self.violate("namespace joined twice");
         }
@@ -110,10 +98,8 @@ impl Driver {
             if let Some(wanted) = Wanted::read(auth) {
                 let claim = Box::pin(journal.clone().claim(io.clone(), wanted));
                 let auth = Some(auth.clone());
-                return self.joining.push(Joining {
-                    namespace,
-                    stage: Stage::Claiming { auth, claim },
-                });
+                let returning = Joining::Returning(namespace, auth, claim);
+                return self.joining.push(returning);
             }
         }
         self.start(namespace, auth);
@@ -172,17 +158,23 @@ impl Driver {
             return self.finish_join(&socket, Ok(()));
         }
         let middlewares = Box::pin(run_middlewares(middlewares, context(&socket)));
-        self.joining.push(Joining {
-            namespace: socket.namespace().clone(),
-            stage: Stage::Deciding {
-                socket,
-                middlewares,
-            },
-        });
+        self.joining.push(Joining::Middlewares(socket, middlewares));
     }
 
-    fn finish_join(&mut self, socket: &Socket, result: Result<(), Refusal>) {
-        if let Err(refusal) = result {
+    fn finish_join(&mut self, socket: &Socket, result: Result<(), Failure>) {
+        let refusal = match result {
+            Ok(()) if socket.has_expired() => Some(Refusal::new(EXPIRED)),
+            Ok(()) => None,
+            Err(failure) => {
+                let refusal = handler::refusal_of(&failure);
+                // The client's own fault, or what the program wants, is no news.
+                if !matches!(failure, Failure::Args(_) | Failure::Returned(_)) {
+                    socket.report(Text::from_static("connection"), failure);
+                }
+                Some(refusal)
+            }
+        };
+        if let Some(refusal) = refusal {
             // Of those who came back the session is kept, as if they had just lost their connection.
             socket.leave_namespace(DisconnectReason::ForcedClose);
             let name = socket.namespace().name();
@@ -210,8 +202,15 @@ impl Driver {
             }
         }
         self.is_new = false;
-        self.timer = None;
-        tracing::debug!(socket = %socket.id(), namespace = %socket.namespace().name(), recovered = socket.recovered(), "connected");
+        self.deadline = None;
+        tracing::debug!(
+            name: "connected",
+            target: "socket_io",
+            connection = self.engine.number(),
+            namespace = %Brief(socket.namespace().name()),
+            socket = socket.log_id(),
+            recovered = socket.recovered(),
+        );
         let handlers = socket.namespace().connect_handlers();
         socket.run_handlers(&handlers, || context(socket));
     }
@@ -256,7 +255,14 @@ impl Driver {
         refusal: &Refusal,
         packet: Result<Encoded, EncodeError>,
     ) {
-        tracing::debug!(%namespace, %refusal, "namespace refused");
+        tracing::debug!(
+            name: "namespace_refused",
+            target: "socket_io",
+            connection = self.engine.number(),
+            namespace = %Brief(namespace),
+            reason = %Brief(refusal.message()),
+        );
+        Tally::count(&self.connection.io.tally().joins_refused);
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
             Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
@@ -274,25 +280,4 @@ fn context(socket: &Socket) -> Context {
         ack: None,
         reason: None,
     }
-}
-
-async fn run_middlewares(
-    middlewares: Arc<[ErasedMiddleware]>,
-    context: Context,
-) -> Result<(), Refusal> {
-    // The peer learns nothing of what is no fault of its own but that it happened.
-    let internal = |failure| {
-        context.socket.report(context.event.clone(), failure);
-        Refusal::new("internal error")
-    };
-    let panicked = |panic: Panic| internal(panic.into());
-    for middleware in middlewares.iter() {
-        let future = match caught(|| middleware(context.clone())).map_err(panicked)? {
-            Ok(future) => future,
-            Err(Failure::Args(error)) => return Err(Refusal::new(error.to_string())),
-            Err(failure) => return Err(internal(failure)),
-        };
-        CatchPanic(future).await.map_err(panicked)??;
-    }
-    Ok(())
 }

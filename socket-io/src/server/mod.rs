@@ -9,14 +9,18 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod grant;
 mod handler;
 mod handshake;
+mod inbox;
 mod joining;
+mod log;
 mod namespace;
 mod recovery;
 mod refusal;
 mod reply;
 mod socket;
+mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -39,6 +43,7 @@ use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
@@ -46,6 +51,7 @@ pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
@@ -55,6 +61,7 @@ pub use recovery::{
 };
 pub use refusal::Refusal;
 pub use socket::Socket;
+pub use stats::Stats;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
@@ -62,6 +69,7 @@ use config::Config;
 use connection::Driver;
 use handler::Panic;
 use recovery::Recovery;
+use stats::Tally;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -79,6 +87,9 @@ pub(crate) struct Inner {
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
     ids: AtomicU32,
+    tally: Tally,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -96,6 +107,8 @@ impl SocketIo {
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
+            tally: Tally::default(),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -301,7 +314,7 @@ impl SocketIo {
         let fresh = match handler::caught(|| parent.child(name.clone())) {
             Ok(fresh) => fresh,
             Err(Panic(message)) => {
-                tracing::error!(message, %name, "no adapter for a namespace");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
                 return None;
             }
         };
@@ -316,7 +329,7 @@ impl SocketIo {
         let patterns = self.0.patterns.read().clone();
         let accepting = patterns.into_iter().find(|(accept, _)| {
             handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(message, name, "pattern of namespaces panicked");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
                 false
             })
         });
@@ -349,6 +362,10 @@ impl SocketIo {
         recovery.is_some_and(|recovery| recovery.config.skip_middlewares)
     }
 
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
+    }
+
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.config.state.get()
     }
@@ -373,20 +390,25 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, error: &HandlerError) {
+    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
+        Tally::count(&self.tally().handler_failures);
         match &self.0.config.on_error {
             Some(observe) => {
                 if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
                 }
             }
-            None => tracing::warn!(%error, "handler failed"),
+            None => log::handler_failed(socket, error),
         }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 }
 
 fn no_random(error: getrandom::Error) -> Refusal {
-    tracing::error!(%error, "no random bytes for the id of a socket");
+    tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
     Refusal::new("internal error")
 }
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
-    Auth, Binary, Data, DisconnectReason, EmitError, LoggedEvent, Message, Offset, Parser,
+    Auth, Binary, Data, DisconnectReason, EmitError, Grant, LoggedEvent, Message, Offset, Parser,
     RecoveryConfig, Refusal, Room, SessionStore, Socket, SocketIo, State, StoreFuture,
     StoredSession, Value,
 };
 
-use crate::support::{Client, Frame, Gate, Host, Log, Shelf, Stage, soon, until};
+use crate::support::{Client, Frame, Gate, Host, Line, Log, Recorder, Shelf, Stage, soon, until};
 
 fn stage(config: RecoveryConfig) -> Stage {
     Stage::with(|builder| builder.recovery(config))
@@ -888,6 +888,46 @@ async fn of_two_who_claim_a_session_at_once_the_last_one_has_it() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn an_authorization_ends_for_those_who_are_away_and_for_those_who_came_back() {
+    let stage = recovering();
+    let minute = Duration::from_secs(60);
+    stage
+        .io
+        .of("/")
+        .middleware(async move || Ok::<_, Refusal>(Grant::lasting(minute)))
+        .on_connect(async |socket: Socket| {
+            socket.emit("hello", &()).map_err(Refusal::from)
+        });
+    for (away, comes_back) in [(minute / 2, true), (minute, false)] {
+        let mut client = stage.polling().await;
+        client.send("40").await;
+        let ids = Ids::read(&client.packet().await);
+        let offset = event(&client.packet().await).1;
+        client.send("1").await;
+        until(|| stage.io.of("/").is_empty()).await;
+        stage.io.emit("secret", &()).unwrap();
+        tokio::time::advance(away).await;
+        let mut client = stage.polling().await;
+        client
+            .send(&format!(
+                r#"40{{"pid":"{}","offset":"{offset}"}}"#,
+                ids.pid
+            ))
+            .await;
+        if comes_back {
+            assert_eq!(event(&client.packet().await).0, ["secret"]);
+            assert_eq!(Ids::read(&client.packet().await), ids);
+            let socket = stage.io.of("/").socket(&ids.sid).unwrap();
+            assert!(socket.grant().remaining().unwrap() <= minute / 2);
+            tokio::time::advance(minute / 2).await;
+            until(|| stage.io.of("/").is_empty()).await;
+        } else {
+            assert_ne!(Ids::read(&client.packet().await), ids);
+        }
+    }
+}
+
 /// A store that outlives the server, and takes its time.
 #[derive(Default)]
 struct Archive {
@@ -1050,6 +1090,7 @@ async fn a_store_of_ones_own_brings_sessions_and_events_across_a_restart() {
 
 #[tokio::test]
 async fn a_store_that_fails_or_panics_means_new_sessions() {
+    let (recorder, _guard) = Recorder::listen(LevelFilter::ERROR);
     for panics in [false, true] {
         let archive = Arc::new(Archive::default());
         let host = with_archive(&archive).listen().await;
@@ -1071,6 +1112,12 @@ async fn a_store_that_fails_or_panics_means_new_sessions() {
             }
         }
     }
+    // To save one, and to take it.
+    assert_eq!(recorder.named("session_store_failed").len(), 2);
+    let panicked = recorder.named("hook_panicked");
+    assert!(panicked.len() > 2, "{panicked:?}");
+    let hook = |line: &Line| line.field("hook") == Some("session store");
+    assert!(panicked.iter().all(hook), "{panicked:?}");
 }
 
 /// Text like that of JSON, from a parser that has something to say itself.

@@ -79,10 +79,11 @@ impl Identity {
             | DisconnectReason::TransportClose
             | DisconnectReason::ForcedClose
             | DisconnectReason::PingTimeout
-            | DisconnectReason::ServerShuttingDown => true,
+            | DisconnectReason::ServerShuttingDown => !socket.has_expired(),
             DisconnectReason::ParseError
             | DisconnectReason::ClientNamespaceDisconnect
             | DisconnectReason::ServerNamespaceDisconnect
+            | DisconnectReason::AuthorizationExpired
             | DisconnectReason::IoServerDisconnect
             | DisconnectReason::IoClientDisconnect => false,
         };
@@ -97,6 +98,7 @@ impl Identity {
         rooms.retain(|room| **room != **socket.id());
         Some(StoredSession {
             rooms,
+            grant: socket.grant(),
             ..StoredSession::new(
                 socket.namespace().name(),
                 &self.pid,

@@ -29,7 +29,7 @@ use super::offset::Offset;
 use super::store::{SessionStore, StoreError, StoredSession};
 use crate::adapter::{Delivery, Flags, Target};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
-use crate::server::emit::{Outcome, warn_of_overflow};
+use crate::server::emit::{Outcome, report_overflow};
 use crate::server::handler::{CatchPanic, Panic, caught};
 use crate::server::{EmitError, Socket, SocketIo};
 
@@ -101,6 +101,9 @@ impl Journal {
         if socket.has_left() {
             return Err(EmitError::Disconnected);
         }
+        if socket.has_expired() {
+            return Err(EmitError::Expired);
+        }
         // A client that is coming back gets everything in order when it has joined.
         if !(identity.is_recovered && socket.is_joining()) {
             match socket.send(&packet) {
@@ -148,7 +151,7 @@ impl Journal {
             }
         }
         self.append(log, target.clone(), packet);
-        overflowed.into_iter().for_each(warn_of_overflow);
+        overflowed.into_iter().for_each(report_overflow);
         delivery
     }
 
@@ -182,7 +185,7 @@ impl Journal {
         log.append(Instant::now().into_std(), event.clone());
         drop(log);
         if let Err(Panic(message)) = caught(|| self.store.append(&event)) {
-            tracing::error!(message, "session store panicked");
+            tracing::error!(name: "hook_panicked", target: "socket_io", hook = "session store", reason = message);
         }
     }
 
@@ -230,6 +233,9 @@ impl Journal {
         self.displace(&pid).await;
         let (store, namespace) = (self.store.clone(), self.namespace.clone());
         let session = guarded(async move { store.take(&namespace, &pid).await }).await??;
+        if session.grant.remaining() == Some(Duration::ZERO) {
+            return None;
+        }
         let end = self.last();
         if offset.is_of_log_of(end) && offset.number() > end.number() {
             return None;
@@ -424,11 +430,11 @@ async fn guarded<T>(
     match CatchPanic(Box::pin(call)).await {
         Ok(Ok(value)) => Some(value),
         Ok(Err(error)) => {
-            tracing::error!(%error, "session store failed");
+            tracing::error!(name: "session_store_failed", target: "socket_io", %error);
             None
         }
         Err(Panic(message)) => {
-            tracing::error!(message, "session store panicked");
+            tracing::error!(name: "hook_panicked", target: "socket_io", hook = "session store", reason = message);
             None
         }
     }

@@ -103,7 +103,7 @@ impl Recovery {
             journals.forget_orphans(|journal| journal.is_awaiting());
             drop(journals);
             if let Err(Panic(message)) = caught(|| recovery.store.sweep()) {
-                tracing::error!(message, "session store panicked");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "session store", reason = message);
             }
         }
     }

@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use super::event::LoggedEvent;
 use super::offset::Offset;
 use crate::adapter::{Room, SocketId};
+use crate::server::Grant;
 use crate::server::types::TypeMap;
 
 /// What a [`SessionStore`] returns.
@@ -43,11 +44,13 @@ pub struct StoredSession {
     pub sent: Offset,
     /// Where the log ended when the client left.
     pub left: Offset,
+    /// Until when the socket is authorized. A client that comes back later gets a new session.
+    pub grant: Grant,
     pub(crate) data: TypeMap,
 }
 
 impl StoredSession {
-    /// A session that a store has read, without rooms and data.
+    /// A session that a store has read, without rooms and data, and authorized for ever.
     pub fn new(
         namespace: &str,
         pid: &str,
@@ -64,6 +67,7 @@ impl StoredSession {
             joined,
             sent,
             left,
+            grant: Grant::UNLIMITED,
             data: TypeMap::default(),
         }
     }
@@ -89,6 +93,7 @@ impl fmt::Debug for StoredSession {
             .field("joined", &self.joined)
             .field("sent", &self.sent)
             .field("left", &self.left)
+            .field("grant", &self.grant)
             .field("data", &self.data)
             .finish_non_exhaustive()
     }
