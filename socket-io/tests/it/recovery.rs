@@ -14,6 +14,8 @@ use socket_io::{
     StoredSession, Value,
 };
 
+use tracing::level_filters::LevelFilter;
+
 use crate::support::{Client, Frame, Gate, Host, Line, Log, Recorder, Shelf, Stage, soon, until};
 
 fn stage(config: RecoveryConfig) -> Stage {
@@ -888,18 +890,17 @@ async fn of_two_who_claim_a_session_at_once_the_last_one_has_it() {
     }
 }
 
+const MINUTE: Duration = Duration::from_secs(60);
+
 #[tokio::test(start_paused = true)]
 async fn an_authorization_ends_for_those_who_are_away_and_for_those_who_came_back() {
     let stage = recovering();
-    let minute = Duration::from_secs(60);
     stage
         .io
         .of("/")
-        .middleware(async move || Ok::<_, Refusal>(Grant::lasting(minute)))
-        .on_connect(async |socket: Socket| {
-            socket.emit("hello", &()).map_err(Refusal::from)
-        });
-    for (away, comes_back) in [(minute / 2, true), (minute, false)] {
+        .middleware(async || Ok::<_, Refusal>(Grant::lasting(MINUTE)))
+        .on_connect(async |socket: Socket| socket.emit("hello", &()).map_err(Refusal::from));
+    for (away, comes_back) in [(MINUTE / 2, true), (MINUTE, false)] {
         let mut client = stage.polling().await;
         client.send("40").await;
         let ids = Ids::read(&client.packet().await);
@@ -910,17 +911,14 @@ async fn an_authorization_ends_for_those_who_are_away_and_for_those_who_came_bac
         tokio::time::advance(away).await;
         let mut client = stage.polling().await;
         client
-            .send(&format!(
-                r#"40{{"pid":"{}","offset":"{offset}"}}"#,
-                ids.pid
-            ))
+            .send(&format!(r#"40{{"pid":"{}","offset":"{offset}"}}"#, ids.pid))
             .await;
         if comes_back {
             assert_eq!(event(&client.packet().await).0, ["secret"]);
             assert_eq!(Ids::read(&client.packet().await), ids);
             let socket = stage.io.of("/").socket(&ids.sid).unwrap();
-            assert!(socket.grant().remaining().unwrap() <= minute / 2);
-            tokio::time::advance(minute / 2).await;
+            assert!(socket.grant().remaining().unwrap() <= MINUTE / 2);
+            tokio::time::advance(MINUTE / 2).await;
             until(|| stage.io.of("/").is_empty()).await;
         } else {
             assert_ne!(Ids::read(&client.packet().await), ids);

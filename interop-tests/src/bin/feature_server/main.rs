@@ -3,6 +3,7 @@
 mod authorization;
 mod http;
 mod observing;
+mod recovery;
 
 use std::error::Error;
 
@@ -20,6 +21,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "observing" => observing::server(),
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),
+        "recovery" => recovery::careful(),
+        "recovery-short" => recovery::short(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;
