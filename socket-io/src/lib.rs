@@ -7,26 +7,35 @@ mod brotli;
 pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]
-pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+pub use adapter::{
+    Adapter, Delivery, FetchSockets, Flags, IntoRooms, MemoryAdapter, OverflowPolicy, Room,
+    RoomChange, RoomEvent, SocketId, Target,
+};
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Acceptor, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
     Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
+#[cfg(feature = "tls")]
+pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
-    Context, Data, Emit, EmitError, EventName, Failure, FromContext, Grant, Handler, HandlerError,
-    Handshake, InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset,
-    Outcome, RecoveryConfig, Refusal, SessionStore, Socket, SocketData, SocketIo, SocketIoBuilder,
-    State, Stats, StoreError, StoreFuture, StoredSession,
+    Context, Data, Drain, DrainReport, Emit, EmitError, EventName, EventPacket, EventStream,
+    Failure, FetchError, FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Health,
+    InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome,
+    RecoveryConfig, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore,
+    Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, StoreError,
+    StoreFuture, StoredSession, WeakNamespace,
 };
 
 /// Compresses a whole file.

@@ -17,10 +17,11 @@ use serde::Serialize;
 use super::SocketIo;
 use super::connection::Driver;
 use super::eio3;
-use super::error::Failure;
+use super::error::{EmitError, Failure};
 use super::extract::Context;
 use super::grant::EXPIRED;
 use super::handler::{self, run_middlewares};
+use super::handlers::On;
 use super::log::Brief;
 use super::namespace::Namespace;
 use super::recovery::{Claim, Identity, Obstacle, Wanted};
@@ -153,7 +154,7 @@ impl Driver {
 
     /// The middlewares shall decide.
     fn ask(&mut self, socket: Socket) {
-        let middlewares = socket.namespace().middlewares();
+        let middlewares = socket.namespace().registry().middlewares();
         if middlewares.is_empty() {
             return self.finish_join(&socket, Ok(()));
         }
@@ -211,8 +212,7 @@ impl Driver {
             socket = socket.log_id(),
             recovered = socket.recovered(),
         );
-        let handlers = socket.namespace().connect_handlers();
-        socket.run_handlers(&handlers, || context(socket));
+        socket.run_handlers(On::Connect, || context(socket));
     }
 
     /// Tells the client that it has joined, and lets the socket in.
@@ -235,7 +235,13 @@ impl Driver {
         if let Some(identity) = identity {
             return identity.journal.admit(socket, identity, &packet);
         }
-        socket.send(&packet).map_err(|_| Obstacle::Closed)?;
+        if let Err(error) = socket.send(&packet) {
+            if let EmitError::Full { .. } = error {
+                // Nothing else would tell the client that it has not joined.
+                self.connection.sender.abort();
+            }
+            return Err(Obstacle::Closed);
+        }
         if !self.connection.admit(socket) {
             return Err(Obstacle::Left);
         }
@@ -265,7 +271,11 @@ impl Driver {
         Tally::count(&self.connection.io.tally().joins_refused);
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
-            Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
+            Ok(packet) => drop(
+                self.connection
+                    .sender
+                    .send_frames(packet.header(), packet.attachments()),
+            ),
             Err(error) => self.violate(&error.to_string()),
         }
     }

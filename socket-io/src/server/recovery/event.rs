@@ -7,6 +7,7 @@ use engine_io::{Message, Text};
 use super::offset::Offset;
 use crate::adapter::Target;
 use crate::protocol::Encoded;
+use crate::server::packet::message;
 
 /// An event that is kept for clients that are away: the finished packet, which it shares with those who got it at once, and whom it was for.
 #[derive(Clone, Debug)]
@@ -60,15 +61,7 @@ impl LoggedEvent {
 
     /// The messages of the packet, offset included, as the parser of this server writes them: to be kept as they are.
     pub fn messages(&self) -> Vec<Message> {
-        let messages = self.packet.frames().map(|frame| {
-            let message = frame.websocket().slice_ref(frame.packet());
-            if frame.is_binary() {
-                return Message::Binary(message);
-            }
-            // Behind the digit of the packet's type.
-            Message::Text(Text::lossy(&message.slice(1..)))
-        });
-        messages.collect()
+        self.packet.frames().map(message).collect()
     }
 
     pub(crate) fn packet(&self) -> &Encoded {

@@ -9,9 +9,10 @@ use serde::Deserialize;
 use super::journal::{Claim, Journal};
 use super::offset::Offset;
 use super::store::StoredSession;
-use crate::protocol::{DisconnectReason, RawJson, Value};
+use crate::adapter::Flags;
+use crate::protocol::{DisconnectReason, Outgoing, RawJson, Value};
 use crate::server::types::TypeMap;
-use crate::server::{Socket, SocketIo};
+use crate::server::{EmitError, Outcome, Socket, SocketIo};
 
 /// One allocation for each socket, if recovery is on and the client can make use of it.
 pub(crate) struct Identity {
@@ -56,6 +57,16 @@ impl Identity {
     /// The private id: only the client may know it.
     pub(crate) fn pid(&self) -> &str {
         &self.pid
+    }
+
+    /// Sends an event that can be recovered.
+    pub(crate) fn send(
+        &self,
+        socket: &Socket,
+        outgoing: Outgoing,
+        flags: Flags,
+    ) -> Result<Outcome, EmitError> {
+        self.journal.send_to_one(socket, self, outgoing, flags)
     }
 
     /// The private id is taken from now on. Called before anybody else knows the socket.

@@ -26,12 +26,14 @@ use super::event::LoggedEvent;
 use super::identity::{Identity, Wanted};
 use super::log::{Limits, Log};
 use super::offset::Offset;
+use super::round::Round;
 use super::store::{SessionStore, StoreError, StoredSession};
-use crate::adapter::{Delivery, Flags, Target};
+use crate::adapter::{Flags, SocketId, Target};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
-use crate::server::emit::{Outcome, report_overflow};
+use crate::server::emit::{Outcome, push, report_overflow};
 use crate::server::handler::{CatchPanic, Panic, caught};
-use crate::server::{EmitError, Socket, SocketIo};
+use crate::server::packet::EventPacket;
+use crate::server::{EmitError, Namespace, Socket, SocketIo};
 
 pub(crate) struct Journal {
     namespace: Text,
@@ -89,27 +91,30 @@ impl Journal {
 
     // Sending.
 
-    /// Sends an event to one client.
-    pub(crate) fn send_to_one(
+    /// Sends an event to one client. What is in the log was queued, as far as anybody knows.
+    pub(super) fn send_to_one(
         &self,
         socket: &Socket,
         identity: &Identity,
-        outgoing: &Outgoing,
+        outgoing: Outgoing,
         flags: Flags,
     ) -> Result<Outcome, EmitError> {
-        let (log, packet) = self.number(outgoing, flags);
-        if socket.has_left() {
-            return Err(EmitError::Disconnected);
-        }
-        if socket.has_expired() {
-            return Err(EmitError::Expired);
-        }
+        let (log, encoded) = self.number(&outgoing, flags);
+        let round = Round::new(outgoing, log.next().number());
+        let packet = EventPacket::numbered(socket.namespace(), encoded, round);
+        socket.check_sending()?;
         // A client that is coming back gets everything in order when it has joined.
         if !(identity.is_recovered && socket.is_joining()) {
-            match socket.send(&packet) {
+            let policy = socket.namespace().config().emit_overflow;
+            match push(socket, packet.encoded(), flags.overflow.unwrap_or(policy)) {
                 // What a connection that has just broken takes no more is in the log.
-                Ok(()) | Err(EmitError::Disconnected) => {}
-                Err(error) => return Err(error),
+                Ok(Outcome::Queued) | Err(EmitError::Disconnected) => {}
+                Ok(Outcome::Overflowed) => {
+                    drop(log);
+                    report_overflow(socket);
+                    return Err(EmitError::Disconnected);
+                }
+                result => return result,
             }
         }
         identity.sent.store(log.next().number(), Ordering::Relaxed);
@@ -117,42 +122,28 @@ impl Journal {
             rooms: vec![socket.id().room().clone()],
             except: Vec::new(),
         };
-        self.append(log, target, packet);
+        self.append(log, target, packet.encoded().clone());
+        if socket.watches_outgoing() {
+            socket.tell_outgoing(&packet);
+        }
         Ok(Outcome::Queued)
     }
 
     /// Sends an event to the sockets that match.
     pub(crate) fn send_to_many(
         &self,
-        sockets: impl FnOnce() -> Vec<Socket>,
-        outgoing: &Outgoing,
+        namespace: &Namespace,
+        outgoing: Outgoing,
         target: &Target,
         flags: Flags,
-    ) -> Delivery {
-        let (log, packet) = self.number(outgoing, flags);
-        let number = log.next().number();
-        // If one of them is the last handle, the data that goes with it is dropped at the end, without the lock.
-        let recipients = sockets();
-        let mut overflowed = Vec::new();
-        let mut delivery = Delivery::default();
-        for socket in &recipients {
-            if let Some(identity) = socket.identity() {
-                identity.sent.store(number, Ordering::Relaxed);
-            }
-            match socket.send(&packet) {
-                Ok(()) => delivery.sent += 1,
-                Err(EmitError::Full { .. }) => {
-                    socket.connection().sender.abort();
-                    delivery.overflowed += 1;
-                    overflowed.push(socket);
-                }
-                // It left in this moment.
-                Err(_) => {}
-            }
-        }
-        self.append(log, target.clone(), packet);
-        overflowed.into_iter().for_each(report_overflow);
-        delivery
+        told: &mut dyn FnMut(&SocketId, Outcome),
+    ) {
+        let (log, encoded) = self.number(&outgoing, flags);
+        let round = Round::new(outgoing, log.next().number());
+        let packet = EventPacket::numbered(namespace, encoded, round);
+        namespace.adapter().broadcast(&packet, target, flags, told);
+        self.append(log, target.clone(), packet.encoded().clone());
+        Round::finish(&packet);
     }
 
     /// Locks the log, and writes the packet with the offset that is next.
@@ -329,10 +320,17 @@ fn deliver(
         return Err(Obstacle::Closed);
     }
     let frames = missed.iter().flat_map(|event| event.packet().frames());
-    let frames = frames.chain(confirmation.frames());
-    match socket.connection().sender.send_frames(frames) {
+    let mut frames = frames.chain(confirmation.frames()).cloned();
+    let sender = &socket.connection().sender;
+    let first = frames.next().ok_or(Obstacle::Closed)?;
+    match sender.send_frames(&first, &frames.collect::<Vec<_>>()) {
         Ok(()) => {}
         Err(SendError::Full { .. }) if is_recovery => return Err(Obstacle::Lost),
+        Err(SendError::Full { .. }) => {
+            // Nothing else would tell the client that it has not joined.
+            sender.abort();
+            return Err(Obstacle::Closed);
+        }
         Err(_) => return Err(Obstacle::Closed),
     }
     if !socket.connection().admit(socket) {

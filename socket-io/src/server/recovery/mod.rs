@@ -17,6 +17,7 @@ mod identity;
 mod journal;
 mod log;
 mod offset;
+mod round;
 mod store;
 
 use std::collections::hash_map::Entry;
@@ -33,6 +34,7 @@ pub use event::LoggedEvent;
 pub(crate) use identity::{Identity, Wanted};
 pub(crate) use journal::{Claim, Journal, Obstacle};
 pub use offset::{InvalidOffset, Offset};
+pub(crate) use round::Round;
 pub use store::{MemorySessionStore, SessionStore, StoreError, StoreFuture, StoredSession};
 
 use super::handler::{Panic, caught};
