@@ -9,9 +9,9 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
-    Auth, Binary, Data, DisconnectReason, EmitError, Grant, LoggedEvent, Message, Offset, Parser,
-    RecoveryConfig, Refusal, Room, SessionStore, Socket, SocketIo, State, StoreFuture,
-    StoredSession, Value,
+    Args, Auth, Binary, Data, DisconnectReason, EmitError, EventName, Grant, LoggedEvent, Message,
+    Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room, SessionStore,
+    Socket, SocketIo, State, StoreFuture, StoredSession, Value,
 };
 
 use tracing::level_filters::LevelFilter;
@@ -1182,4 +1182,96 @@ async fn a_parser_of_ones_own_is_asked_without_a_lock() {
     let mut client = come_back(&host, &ids.pid, &offset).await;
     check(&mut client, serde_json::json!(["news", 2])).await;
     check_recovered(&mut client, &ids).await;
+}
+
+#[tokio::test]
+async fn handlers_for_outgoing_events_run_without_a_lock_and_see_no_offset() {
+    let stage = recovering();
+    stage.io.of("/").on_any_outgoing(
+        async |socket: Socket,
+               EventName(name): EventName,
+               args: RawArgs,
+               State(log): State<Log>| {
+            let args: Args<Value> = args.parse()?;
+            log.say(format!("{name} {}", args.0.len()));
+            if &*name != "echo" {
+                socket.emit("echo", &*name)?;
+                socket.namespace().to("nobody").emit("echo", &())?;
+            }
+            Ok::<_, Refusal>(())
+        },
+    );
+    let host = stage.listen().await;
+    let (mut client, ids) = join(&host).await;
+    host.io.emit("all", &(1, 2)).unwrap();
+    host.io
+        .of("/")
+        .socket(&ids.sid)
+        .unwrap()
+        .emit("one", &())
+        .unwrap();
+    for heard in ["all 2", "echo 1", "one 0", "echo 1"] {
+        host.check_heard(heard).await;
+    }
+    for expected in [
+        serde_json::json!(["all", 1, 2]),
+        serde_json::json!(["echo", "all"]),
+        serde_json::json!(["one"]),
+        serde_json::json!(["echo", "one"]),
+    ] {
+        check(&mut client, expected).await;
+    }
+    host.check_silence().await;
+    host.check_no_error().await;
+}
+
+#[tokio::test]
+async fn events_of_which_only_the_newest_is_wanted_are_not_recovered() {
+    let host = recovering().listen().await;
+    let (mut client, ids) = join(&host).await;
+    host.io.emit("news", &1).unwrap();
+    let offset = check(&mut client, serde_json::json!(["news", 1])).await;
+    let socket = host.io.of("/").socket(&ids.sid).unwrap();
+    socket.latest("key").emit("position", &1).unwrap();
+    client.check(r#"42["position",1]"#).await;
+    cut(&host, client, &ids.sid).await;
+    let all = host.io.of("/").all();
+    all.clone().latest("key").emit("position", &2).unwrap();
+    all.emit("news", &2).unwrap();
+    let mut client = come_back(&host, &ids.pid, &offset).await;
+    check(&mut client, serde_json::json!(["news", 2])).await;
+    check_recovered(&mut client, &ids).await;
+}
+
+#[tokio::test]
+async fn what_found_no_room_in_the_outbox_is_recovered_unless_it_was_to_be_dropped() {
+    let config = RecoveryConfig::default();
+    let stage = Stage::with(|builder| builder.recovery(config).outbox_limit(1000));
+    stage
+        .io
+        .of("/")
+        .on_connect(async |socket: Socket| socket.emit("hello", &()).map_err(Refusal::from));
+    let mut client = stage.polling().await;
+    client.send("40").await;
+    let ids = Ids::read(&client.packet().await);
+    let offset = event(&client.packet().await).1;
+    let socket = stage.io.of("/").socket(&ids.sid).unwrap();
+    let text = "x".repeat(800);
+    socket.emit("first", &text).unwrap();
+    let rejected = socket.emit("rejected", &text).unwrap_err();
+    assert!(matches!(rejected, EmitError::Full { .. }), "{rejected:?}");
+    let dropping = socket.clone().overflow(OverflowPolicy::DropNewest);
+    assert_eq!(dropping.emit("dropped", &text), Ok(Outcome::Dropped));
+    let delivery = stage.io.emit("second", &text).unwrap();
+    assert_eq!((delivery.sent, delivery.overflowed), (0, 1));
+    until(|| stage.io.of("/").is_empty()).await;
+    assert_eq!(stage.io.stats().overflowed, 1);
+
+    let mut client = stage.polling().await;
+    let claim = format!(r#"40{{"pid":"{}","offset":"{offset}"}}"#, ids.pid);
+    client.send(&claim).await;
+    for name in ["first", "second"] {
+        assert_eq!(event(&client.packet().await).0[0], name);
+    }
+    assert_eq!(Ids::read(&client.packet().await), ids);
 }
