@@ -4,7 +4,8 @@
 //! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
 //! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite, which can let
 //! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `client` is `connect`, with TLS by one of the features whose names begin with
-//! `client-`; feature `deflate` adds compressed WebSocket messages (permessage-deflate) to both. `Socket` and `Sender` are the same for both roles.
+//! `client-`; feature `deflate` adds compressed WebSocket messages (permessage-deflate) to both, and feature `tls` lets the server's own listener encrypt.
+//! `Socket` and `Sender` are the same for both roles.
 //!
 //! A server that sends every message back:
 //!
@@ -45,11 +46,12 @@
 
 #[cfg(feature = "client")]
 mod client;
-#[cfg(all(feature = "client", feature = "deflate"))]
-mod client_deflate;
 #[cfg(all(feature = "io", not(feature = "client")))]
+#[allow(clippy::needless_pass_by_ref_mut)] // as the real ones
 #[path = "no_client.rs"]
 mod client;
+#[cfg(all(feature = "client", feature = "deflate"))]
+mod client_deflate;
 #[cfg(feature = "deflate")]
 #[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod deflate;
@@ -69,10 +71,15 @@ mod transport;
 mod wire;
 
 #[cfg(feature = "io")]
-#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
+#[cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(dead_code, unused_imports)
+)]
 mod connection;
-#[cfg(feature = "io")]
-#[cfg_attr(not(feature = "server"), allow(dead_code))]
+#[cfg(feature = "server")]
+mod registry;
+#[cfg(all(feature = "io", not(feature = "server")))]
+#[path = "no_server.rs"]
 mod registry;
 #[cfg(feature = "io")]
 #[cfg_attr(not(feature = "server"), allow(dead_code))]
@@ -84,13 +91,21 @@ mod server_deflate;
 #[cfg(feature = "io")]
 #[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod socket;
+#[cfg(feature = "server")]
+mod stats;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(all(feature = "server", not(feature = "tls")))]
+#[path = "no_tls.rs"]
+mod tls;
 
 #[cfg(all(feature = "client", unix))]
 pub use client::UnixConnector;
 #[cfg(feature = "client")]
 pub use client::{
-    ClientConfig, ConnectError, Connecting, Connection, Connector, CookieJar, Cookies, Proxy,
-    ProxyError, Refused, TcpConnector, Tls, TlsBuilder, TlsError, TransportError, UrlError, connect,
+    ClientConfig, ClientTls, ClientTlsBuilder, ClientTlsError, ConnectError, Connecting,
+    Connection, Connector, CookieJar, Cookies, Proxy, ProxyError, Refused, TcpConnector,
+    TransportError, UrlError, connect,
 };
 #[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;
@@ -99,7 +114,9 @@ pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
-pub use session::{CloseReason, Overlap, ReadyState, SendError, Session, SessionConfig, Side};
+pub use session::{
+    CloseReason, Counters, LatestKey, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
+};
 pub use sid::Sid;
 pub use text::Text;
 pub use transport::Transport;
@@ -109,8 +126,13 @@ pub use wire::{BinaryForm, Revision, Wire};
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
-    ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService, HttpCompression,
-    Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, serve,
+    Acceptor, ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService,
+    HttpCompression, Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server,
+    ServerConfig, serve,
 };
 #[cfg(feature = "io")]
 pub use socket::{Sender, Socket};
+#[cfg(feature = "server")]
+pub use stats::{Closed, Stats};
+#[cfg(feature = "tls")]
+pub use tls::{TlsConfig, TlsError};

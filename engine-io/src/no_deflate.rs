@@ -64,7 +64,12 @@ impl Inflater {
         false
     }
 
-    pub(crate) fn advance(&mut self, _: &mut &[u8], _: usize, _: Side) -> Result<Option<Message>, u16> {
+    pub(crate) fn advance(
+        &mut self,
+        _: &mut &[u8],
+        _: usize,
+        _: Side,
+    ) -> Result<Option<Message>, u16> {
         match self.0.take() {
             None => Ok(None),
             Some(never) => match never {},

@@ -11,12 +11,12 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use crate::client::Requests;
-use crate::connection::{End, Shared, WebSocket, now};
+use crate::connection::{End, Queue, Shared, WebSocket, now};
 use crate::frame::Frame;
 use crate::packet::Message;
-use crate::registry::{Alive, Registry};
+use crate::registry::Alive;
 use crate::request::Request;
-use crate::session::{CloseReason, ReadyState, SendError};
+use crate::session::{CloseReason, Counters, LatestKey, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::Revision;
@@ -33,7 +33,7 @@ const BATCH: usize = 64;
 pub struct Socket {
     pub(crate) shared: Arc<Shared>,
     /// A server's.
-    registry: Option<Alive>,
+    pub(crate) registry: Option<Alive>,
     /// A client's.
     pub(crate) requests: Option<Box<Requests>>,
     pub(crate) websocket: Option<Box<WebSocket>>,
@@ -43,27 +43,7 @@ pub struct Socket {
 }
 
 impl Socket {
-    pub(crate) fn server(
-        shared: Arc<Shared>,
-        registry: &Arc<Registry>,
-        websocket: Option<Box<WebSocket>>,
-    ) -> Self {
-        let mut socket = Self::new(shared, websocket);
-        socket.registry = Some(Alive::new(registry));
-        socket
-    }
-
-    pub(crate) fn client(
-        shared: Arc<Shared>,
-        requests: Requests,
-        websocket: Option<Box<WebSocket>>,
-    ) -> Self {
-        let mut socket = Self::new(shared, websocket);
-        socket.requests = Some(Box::new(requests));
-        socket
-    }
-
-    fn new(shared: Arc<Shared>, websocket: Option<Box<WebSocket>>) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, websocket: Option<Box<WebSocket>>) -> Self {
         shared
             .agreement
             .set(websocket.as_ref().and_then(|websocket| websocket.agreed));
@@ -126,9 +106,7 @@ impl Socket {
 
     /// A handle that sends and closes from anywhere.
     pub fn sender(&self) -> Sender {
-        Sender {
-            shared: self.shared.clone(),
-        }
+        Sender::new(self.shared.clone())
     }
 
     /// Queues a message; see [`Sender::send`].
@@ -137,8 +115,10 @@ impl Socket {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let frame = message.into().to_frame();
         self.shared
-            .send(std::iter::once(&message.into().to_frame()))
+            .send(std::iter::once(&frame), Queue::Last)
+            .map(drop)
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -159,6 +139,16 @@ impl Socket {
     /// The revision of the protocol that the client speaks.
     pub fn revision(&self) -> Revision {
         self.shared.wire.revision
+    }
+
+    /// Which connection of its server this is, counted from 1; see [`Sender::number`].
+    pub fn number(&self) -> u32 {
+        self.shared.number
+    }
+
+    /// What the session has carried so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().session.counters()
     }
 
     /// Why the session ended, once it has.
@@ -310,6 +300,9 @@ impl Socket {
     }
 
     fn end_websocket(&mut self, end: End) {
+        if let End::Violation(code) = end {
+            tracing::debug!(name: "websocket_violation", target: "engine_io", connection = self.shared.number, code);
+        }
         let reason = match end {
             // As in the reference, a connection that breaks is one that the peer closed.
             End::Closed | End::Failed => CloseReason::TransportClose,
@@ -382,6 +375,7 @@ impl Socket {
             (switched, upgrading)
         });
         if switched {
+            tracing::debug!(name: "upgraded", target: "engine_io", connection = self.shared.number);
             self.websocket = Some(candidate);
             if let Some(end) = end {
                 self.end_websocket(end);
@@ -394,6 +388,7 @@ impl Socket {
         if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
             self.candidate = Some(candidate);
         } else {
+            tracing::debug!(name: "upgrade_failed", target: "engine_io", connection = self.shared.number);
             self.shared
                 .update(|state| state.session.handle_candidate_closed());
             end_stream(*candidate, end.unwrap_or(End::Ours), &self.registry);
@@ -403,11 +398,14 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        if let Some(registry) = &self.registry {
-            registry.remove(&self.shared);
-        }
         if let Some(requests) = &mut self.requests {
             requests.end(&self.shared);
+        }
+        let registry = self.registry.as_ref();
+        if registry.is_some_and(|registry| registry.remove(&self.shared)) {
+            let reason = self.close_reason().unwrap_or(CloseReason::ForcedClose);
+            let transport = self.transport();
+            tracing::debug!(name: "connection_closed", target: "engine_io", connection = self.shared.number, %reason, %transport);
         }
         let offered = self.shared.lock().candidate.take();
         let websockets = [self.websocket.take(), self.candidate.take(), offered];
@@ -452,8 +450,8 @@ fn end_stream(mut websocket: WebSocket, end: End, registry: &Option<Alive>) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let alive = registry.clone();
         runtime.spawn(async move {
+            let _alive = alive;
             websocket.linger().await;
-            drop(alive);
         });
     }
 }
@@ -478,6 +476,10 @@ pub struct Sender {
 }
 
 impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     /// Queues a message. Never waits.
     ///
     /// # Errors
@@ -485,19 +487,85 @@ impl Sender {
     /// [`SendError::Closed`] when the session is closing or closed; [`SendError::Full`] when more bytes wait than the outbox limit allows, and nothing
     /// of the message was queued.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_frames(std::iter::once(&message.into().to_frame()))
+        self.send_frames(&message.into().to_frame(), &[])
     }
 
-    /// Queues finished frames, all or none, without copying them.
+    /// Queues finished frames, the first and those that belong to it, all or none, without copying them.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_frames<'a>(
+    pub fn send_frames(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.queue(first, rest, Queue::Last).map(drop)
+    }
+
+    /// The same for what has to be said however slowly the peer reads, such as a goodbye: it may go beyond the outbox limit by 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Full`] when the reserve is used up, too.
+    pub fn send_reserved(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.queue(first, rest, Queue::Reserved).map(drop)
+    }
+
+    /// Queues a message of which only the newest is wanted: if one of the same key still waits, it is replaced, whole and in its place; true when it was.
+    ///
+    /// So of each key no more than one message waits for a slow peer. It may overtake what was sent since the one that it replaces. A message that has begun to
+    /// leave is not replaced.
+    ///
+    /// ```no_run
+    /// # fn example(sender: engine_io::Sender) -> Result<(), engine_io::SendError> {
+    /// use engine_io::{Frame, LatestKey};
+    /// let key = LatestKey::new(0, "progress");
+    /// for percent in 0..=100 {
+    ///     sender.send_latest(&key, &Frame::message(&format!("{percent} %")), &[])?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); the older message still waits then. One that is no longer than the older one always fits.
+    pub fn send_latest(
         &self,
-        frames: impl Iterator<Item = &'a Frame> + Clone,
-    ) -> Result<(), SendError> {
-        self.shared.send(frames)
+        key: &LatestKey,
+        first: &Frame,
+        rest: &[Frame],
+    ) -> Result<bool, SendError> {
+        self.queue(first, rest, Queue::Latest(key))
+    }
+
+    fn queue(&self, first: &Frame, rest: &[Frame], queue: Queue<'_>) -> Result<bool, SendError> {
+        self.shared.send(std::iter::once(first).chain(rest), queue)
+    }
+
+    /// Waits until nothing waits for the peer any more: everything is in the hands of the system, or of the answer to a poll. Whether the peer has read it, only
+    /// an answer of its own can tell.
+    ///
+    /// Any number of tasks may wait. What is sent after that moment, and before a waiting task runs again, does not keep it.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the end of the session, if that came first: what waited is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting, and nothing else.
+    pub async fn drained(&self) -> Result<(), CloseReason> {
+        self.shared.drained().await
+    }
+
+    /// Queues finished frames, all or none, if they would leave at once. False when something else waits; then they are dropped, and counted as skipped.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_volatile(&self, first: &Frame, rest: &[Frame]) -> Result<bool, SendError> {
+        if self.shared.lock().session.skip_volatile() {
+            return Ok(false);
+        }
+        self.send_frames(first, rest).map(|()| true)
     }
 
     /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked, or a client has no POST under way.
@@ -533,6 +601,17 @@ impl Sender {
     /// Bytes that wait to be written.
     pub fn buffered(&self) -> usize {
         self.shared.lock().session.buffered()
+    }
+
+    /// What the session has carried so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().session.counters()
+    }
+
+    /// Which connection of its server this is, counted from 1. Unlike the session's id it is no secret: logs call the connection by it. After
+    /// 2^32 connections it begins anew.
+    pub fn number(&self) -> u32 {
+        self.shared.number
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -574,13 +653,18 @@ fn fmt_shared(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::R
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+    use crate::connection::Stream;
     use crate::handshake::Handshake;
     use crate::session::{Session, SessionConfig};
     use crate::wire::Wire;
 
-    #[tokio::test]
-    async fn a_burst_leaves_no_memory_behind() {
+    fn shared(transport: Transport) -> Arc<Shared> {
         let handshake = Handshake {
             sid: "sid".into(),
             upgrades: Vec::new(),
@@ -589,16 +673,20 @@ mod tests {
             max_payload: 0,
         };
         let config = SessionConfig::default();
-        let session = Session::server(
-            now(),
-            &config,
-            Wire::default(),
-            Transport::Polling,
-            &handshake,
-        );
+        let session = Session::server(now(), &config, Wire::default(), transport, &handshake);
         let request = http::Request::new(()).into_parts().0;
-        let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
-        let mut socket = Socket::server(shared.clone(), &Arc::default(), None);
+        Arc::new(Shared::new(
+            1,
+            "sid".into(),
+            Request::new(&request),
+            session,
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_burst_leaves_no_memory_behind() {
+        let shared = shared(Transport::Polling);
+        let mut socket = Socket::new(shared.clone(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
             for _ in 0..burst {
@@ -608,5 +696,42 @@ mod tests {
             assert!(next.is_pending());
             assert!(socket.inbox.capacity() + shared.lock().inbox.capacity() <= 2 * BATCH);
         }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_owner_whose_peer_does_not_read_is_not_woken_by_each_message() {
+        let (stream, mut peer) = tokio::io::duplex(1000);
+        let stream = Stream::Other(Box::new(stream));
+        let websocket = Box::new(WebSocket::server(stream, &[], 1000));
+        let shared = shared(Transport::WebSocket);
+        let mut socket = Socket::new(shared, Some(websocket));
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        for (size, expected) in [(10, 1), (2000, 2), (2000, 2), (2000, 2)] {
+            socket.send("x".repeat(size)).unwrap();
+            assert_eq!(wakes.0.load(Ordering::Relaxed), expected);
+            assert!(socket.poll_recv(&mut cx).is_pending());
+        }
+        // What has been held back leaves when the peer reads.
+        let sender = socket.sender();
+        let mut buffer = [0; 1000];
+        while sender.buffered() > 0 {
+            assert!(peer.read(&mut buffer).await.unwrap() > 0);
+            assert!(socket.poll_recv(&mut cx).is_pending());
+        }
+        socket.send("x").unwrap();
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        assert_eq!(sender.buffered(), 0);
     }
 }

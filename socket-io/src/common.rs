@@ -1,4 +1,4 @@
-//! Words that handlers and those who emit have in common on either side.
+//! What handlers take on either side.
 
 use std::sync::Arc;
 
@@ -21,13 +21,3 @@ pub struct EventName(pub Text);
 #[derive(Debug)]
 #[allow(clippy::exhaustive_structs)]
 pub struct State<T>(pub Arc<T>);
-
-/// What became of an event for one recipient.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Outcome {
-    /// It is queued, behind everything that was sent before.
-    Queued,
-    /// It was volatile and the peer was busy or not there, so it was dropped.
-    Skipped,
-}

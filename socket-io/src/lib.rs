@@ -9,25 +9,31 @@ pub mod protocol;
 mod refusal;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
-pub use common::{Data, EventName, Outcome, State};
+pub use common::{Data, EventName, State};
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 pub use refusal::Refusal;
 
 #[cfg(feature = "server")]
-pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+pub use adapter::{
+    Adapter, Delivery, FetchSockets, Flags, IntoRooms, MemoryAdapter, OverflowPolicy, Room,
+    RoomChange, RoomEvent, SocketId, Target,
+};
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
+    Acceptor, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
+#[cfg(feature = "tls")]
+pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Emit,
-    EmitError, Failure, FromContext, Handler, HandlerError, Handshake, Middleware, Namespace,
-    Socket, SocketData, SocketIo, SocketIoBuilder,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Drain, DrainReport, Emit, EmitError, EventPacket, EventStream, Failure, FetchError, FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome, RecoveryConfig, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, Stats, StoreError, StoreFuture, StoredSession, WeakNamespace,
 };
 
 /// Compresses a whole file.

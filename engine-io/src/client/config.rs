@@ -10,7 +10,7 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 use super::connector::{Connector, TcpConnector};
 use super::cookies::Cookies;
 use super::proxy::Proxy;
-use super::tls::{LazyTls, Tls};
+use super::tls::{ClientTls, LazyTls};
 use crate::deflate::DeflateConfig;
 use crate::session::SessionConfig;
 use crate::transport::Transport;
@@ -227,7 +227,7 @@ impl ClientConfig {
 
     /// How `https` and `wss` are encrypted. Default: the trusted roots that the features name, and nothing special.
     #[must_use]
-    pub fn tls(mut self, tls: Tls) -> Self {
+    pub fn tls(mut self, tls: ClientTls) -> Self {
         self.tls = LazyTls::from(tls);
         self
     }
@@ -249,10 +249,7 @@ impl ClientConfig {
     /// The time of day, by which [`Sender::heartbeat_expired`](crate::Sender::heartbeat_expired) notices that the machine was asleep. Default the
     /// system's; tests have their own.
     #[must_use]
-    pub fn wall_clock(
-        mut self,
-        clock: impl Fn() -> SystemTime + Send + Sync + 'static,
-    ) -> Self {
+    pub fn wall_clock(mut self, clock: impl Fn() -> SystemTime + Send + Sync + 'static) -> Self {
         self.wall_clock = Arc::new(clock);
         self
     }

@@ -57,7 +57,9 @@ impl CookieJar {
 
     /// The value of the header `Cookie` for a request to `url`; `None` without cookies for it.
     pub fn header(&self, url: &str) -> Option<String> {
-        Url::parse(url).ok().and_then(|url| self.value(&web_url(&url)))
+        Url::parse(url)
+            .ok()
+            .and_then(|url| self.value(&web_url(&url)))
     }
 
     /// Forgets every cookie.
@@ -110,8 +112,14 @@ impl CookieJar {
 
     fn value(&self, url: &Url) -> Option<String> {
         let store = self.0.lock();
+        let mut cookies = store.matches(url);
+        // Longer paths first, as the RFC wants it; the jar does not remember which of the others came first.
+        cookies.sort_by(|a, b| {
+            let length = b.path.len().cmp(&a.path.len());
+            length.then_with(|| a.name().cmp(b.name()))
+        });
         let mut value = String::new();
-        for (name, cookie) in store.get_request_values(url) {
+        for (name, cookie) in cookies.iter().map(|cookie| cookie.name_value()) {
             if !value.is_empty() {
                 value.push_str("; ");
             }

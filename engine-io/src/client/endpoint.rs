@@ -45,9 +45,8 @@ impl Endpoint {
         let port = url.port_or_known_default().ok_or(UrlError::NoHost)?;
 
         let own: Vec<_> = parsed.query_pairs().into_owned().collect();
-        let replaced = |name: &str| {
-            RESERVED.contains(&name) || own.iter().any(|(known, _)| known == name)
-        };
+        let replaced =
+            |name: &str| RESERVED.contains(&name) || own.iter().any(|(known, _)| known == name);
         let configured = config.query.iter().filter(|(name, _)| !replaced(name));
         let mut query: Vec<_> = configured.cloned().collect();
         query.extend(
@@ -223,7 +222,13 @@ mod tests {
             ("http://localhost", "localhost", 80, false, "localhost"),
             ("https://localhost/", "localhost", 443, true, "localhost"),
             ("wss://localhost:443", "localhost", 443, true, "localhost"),
-            ("ws://localhost:3000/x", "localhost", 3000, false, "localhost:3000"),
+            (
+                "ws://localhost:3000/x",
+                "localhost",
+                3000,
+                false,
+                "localhost:3000",
+            ),
             ("http://[::1]", "::1", 80, false, "[::1]"),
             ("https://[::1]:8080/?a=b", "::1", 8080, true, "[::1]:8080"),
         ] {
@@ -237,7 +242,14 @@ mod tests {
 
     #[test]
     fn unusable_urls_are_refused() {
-        for url in ["", "localhost:3000", "//localhost", "http://", "ftp://localhost", "http://a:99999"] {
+        for url in [
+            "",
+            "localhost:3000",
+            "//localhost",
+            "http://",
+            "ftp://localhost",
+            "http://a:99999",
+        ] {
             assert!(Endpoint::new(url, &plain()).is_err(), "{url}");
         }
     }
@@ -255,7 +267,8 @@ mod tests {
     #[test]
     fn the_path_ends_with_a_slash_unless_told_otherwise() {
         let target = |config: ClientConfig| {
-            let target = endpoint("http://localhost/x/", &config).target(Transport::WebSocket, None);
+            let target =
+                endpoint("http://localhost/x/", &config).target(Transport::WebSocket, None);
             target.split_once('?').unwrap().0.to_owned()
         };
         assert_eq!(target(plain()), "/engine.io/");
@@ -269,7 +282,11 @@ mod tests {
         for (config, polling, websocket) in [
             (ClientConfig::default(), true, false),
             (ClientConfig::default().timestamp_requests(true), true, true),
-            (ClientConfig::default().timestamp_requests(false), false, false),
+            (
+                ClientConfig::default().timestamp_requests(false),
+                false,
+                false,
+            ),
         ] {
             let endpoint = endpoint("http://localhost", &config.timestamp_param("woot"));
             let has = |transport| endpoint.target(transport, None).contains("&woot=");

@@ -197,7 +197,9 @@ impl fmt::Display for TransportError {
                     write!(f, ": {reason}")
                 }
             }
-            Self::Violation(code) => write!(f, "the server broke the rules of websockets: code {code}"),
+            Self::Violation(code) => {
+                write!(f, "the server broke the rules of websockets: code {code}")
+            }
             Self::TooLarge { limit } => write!(f, "an answer of more than {limit} bytes"),
             Self::Protocol(what) => f.write_str(what),
         }

@@ -109,7 +109,11 @@ impl Http {
                 whole.extend_from_slice(&data);
             }
         }
-        Ok(if whole.is_empty() { first } else { whole.into() })
+        Ok(if whole.is_empty() {
+            first
+        } else {
+            whole.into()
+        })
     }
 
     /// What an answer that is none of success says.

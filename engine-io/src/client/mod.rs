@@ -24,7 +24,7 @@ pub use cookies::{CookieJar, Cookies};
 pub use error::{ConnectError, ProxyError, Refused, TransportError, UrlError};
 pub(crate) use polling::Requests;
 pub use proxy::Proxy;
-pub use tls::{Tls, TlsBuilder, TlsError};
+pub use tls::{ClientTls, ClientTlsBuilder, ClientTlsError};
 #[cfg(unix)]
 pub use unix::UnixConnector;
 
@@ -68,9 +68,10 @@ pub async fn connect(url: &str, config: &ClientConfig) -> Result<Socket, Connect
             .await
             .unwrap_or(Err(ConnectError::Timeout(timeout))),
     };
-    let on_websocket =
-        matches!(&result, Ok(socket) if socket.transport() == Transport::WebSocket);
-    config.upgraded_before.store(on_websocket, Ordering::Relaxed);
+    let on_websocket = matches!(&result, Ok(socket) if socket.transport() == Transport::WebSocket);
+    config
+        .upgraded_before
+        .store(on_websocket, Ordering::Relaxed);
     result
 }
 

@@ -13,7 +13,7 @@ use super::error::TransportError;
 use super::http1::Http;
 use super::polling::{GOODBYE_TIME, Requests, say_goodbye};
 use super::websocket::{self, end_error};
-use crate::connection::{Clock, Shared, now};
+use crate::connection::{Clock, Shared, WebSocket, now};
 use crate::handshake::Handshake;
 use crate::packet::{DecodeError, Packet};
 use crate::payload::decode_payload;
@@ -110,7 +110,7 @@ pub(crate) async fn polling(endpoint: &Arc<Endpoint>) -> Result<Socket, Transpor
         && endpoint.config.transports.contains(&Transport::WebSocket);
     let shared = shared(endpoint, session, &handshake, sent);
     let requests = Requests::new(endpoint.clone(), Some(http), rest, upgrade);
-    Ok(Socket::client(shared, requests, None))
+    Ok(client_socket(shared, requests, None))
 }
 
 /// Opens a session over a WebSocket.
@@ -129,10 +129,14 @@ pub(crate) async fn websocket(endpoint: &Arc<Endpoint>) -> Result<Socket, Transp
         })
         .await;
     }
-    let mut packets = arrived.into_iter().map(|message| Revision::V4.decode(message));
+    let mut packets = arrived
+        .into_iter()
+        .map(|message| Revision::V4.decode(message));
     let Some(packet) = packets.next() else {
         // Without a packet the reading has ended.
-        let end = end.err().and_then(|end| end_error(end, websocket.take_cause()));
+        let end = end
+            .err()
+            .and_then(|end| end_error(end, websocket.take_cause()));
         return Err(end.unwrap_or_else(|| TransportError::Protocol("no open packet".into())));
     };
     let mut session = new_session(endpoint, Transport::WebSocket);
@@ -143,11 +147,21 @@ pub(crate) async fn websocket(endpoint: &Arc<Endpoint>) -> Result<Socket, Transp
         while packets
             .next()
             .is_some_and(|packet| state.handle_packet(now, Transport::WebSocket, packet))
-        {
-        }
+        {}
     });
     let requests = Requests::new(endpoint.clone(), None, None, false);
-    Ok(Socket::client(shared, requests, Some(websocket)))
+    Ok(client_socket(shared, requests, Some(websocket)))
+}
+
+/// The owner's handle of an open session.
+fn client_socket(
+    shared: Arc<Shared>,
+    requests: Requests,
+    websocket: Option<Box<WebSocket>>,
+) -> Socket {
+    let mut socket = Socket::new(shared, websocket);
+    socket.requests = Some(Box::new(requests));
+    socket
 }
 
 fn new_session(endpoint: &Endpoint, transport: Transport) -> Session {
@@ -186,7 +200,7 @@ fn shared(
     request: Request,
 ) -> Arc<Shared> {
     let sid = Sid::from(handshake.sid.as_str());
-    let mut shared = Shared::new(sid, request, session);
+    let mut shared = Shared::new(0, sid, request, session);
     let clock = Clock::new(endpoint.config.wall_clock.clone(), now());
     shared.clock = Some(Box::new(clock));
     Arc::new(shared)

@@ -57,7 +57,10 @@ impl Proxy {
         let host = url.host_str().filter(|host| !host.is_empty());
         Ok(Self {
             kind,
-            host: host.ok_or(UrlError::NoHost)?.trim_matches(['[', ']']).into(),
+            host: host
+                .ok_or(UrlError::NoHost)?
+                .trim_matches(['[', ']'])
+                .into(),
             port: url.port().unwrap_or(port),
             credentials: credentials(&url),
         })

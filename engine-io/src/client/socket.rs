@@ -20,8 +20,7 @@ impl Socket {
 
     /// The sub-protocol that the server has chosen for the WebSocket; see [`ClientConfig::protocols`](crate::ClientConfig::protocols).
     pub fn protocol(&self) -> Option<&str> {
-        let websocket = self.websocket.as_ref()?;
-        websocket.protocol.as_deref()
+        self.websocket.as_ref()?.protocol()
     }
 }
 
@@ -39,7 +38,10 @@ impl Sender {
         let awake = clock.now(now());
         self.shared.update(|state| {
             let session = &mut state.session;
-            if session.heartbeat_deadline().is_some_and(|deadline| awake >= deadline) {
+            if session
+                .heartbeat_deadline()
+                .is_some_and(|deadline| awake >= deadline)
+            {
                 session.handle_transport_closed(CloseReason::PingTimeout);
             }
             session.state() == ReadyState::Closed(CloseReason::PingTimeout)

@@ -1,63 +1,51 @@
 //! Encryption of a client's connections, by the library that the features name.
 //!
-//! This file and `lib.rs` are the only ones that look at features.
+//! This file, those of the libraries and `lib.rs` are the only ones that look at features.
+
+#[cfg(feature = "client-rustls")]
+#[path = "tls/rustls.rs"]
+mod backend;
+#[cfg(all(feature = "client-native-tls", not(feature = "client-rustls")))]
+#[path = "tls/native.rs"]
+mod backend;
+#[cfg(not(any(feature = "client-rustls", feature = "client-native-tls")))]
+#[path = "tls/none.rs"]
+mod backend;
 
 use std::fmt;
-use std::io;
 use std::sync::{Arc, OnceLock};
 
 use super::error::TransportError;
 use crate::connection::Stream;
 
-#[cfg(feature = "client-native-tls")]
-mod native;
-#[cfg(feature = "client-rustls")]
-mod rustls;
-
-/// How connections are encrypted. Clones share sessions that can be resumed.
+/// How connections are encrypted: by rustls, or by native TLS without it. Clones share sessions that can be resumed.
 #[derive(Clone)]
-pub struct Tls(Backend);
+pub struct ClientTls(backend::Connector);
 
-#[derive(Clone)]
-#[cfg_attr(not(feature = "client-rustls"), allow(clippy::exhaustive_enums))]
-enum Backend {
-    #[cfg(feature = "client-rustls")]
-    Rustls(tokio_rustls::TlsConnector),
-    #[cfg(feature = "client-native-tls")]
-    Native(tokio_native_tls::TlsConnector),
-    /// Without any library.
-    #[allow(dead_code)]
-    None,
-}
-
-/// What is to be trusted and shown, before it is one of the libraries' forms.
+/// What is to be trusted and shown, before it has the form of one of the libraries.
 #[derive(Clone, Default)]
-pub struct TlsBuilder {
-    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
+#[cfg_attr(
+    not(any(feature = "client-rustls", feature = "client-native-tls")),
+    allow(dead_code)
+)]
+pub struct ClientTlsBuilder {
     roots: Vec<Vec<u8>>,
-    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
     identity: Option<(Vec<u8>, Vec<u8>)>,
-    #[cfg_attr(not(any(feature = "client-rustls", feature = "client-native-tls")), allow(dead_code))]
     accept_invalid: bool,
 }
 
-impl Tls {
+impl ClientTls {
     /// Options in the words of this crate.
-    pub fn builder() -> TlsBuilder {
-        TlsBuilder::default()
+    pub fn builder() -> ClientTlsBuilder {
+        ClientTlsBuilder::default()
     }
 
-    pub(crate) async fn connect(&self, stream: Stream, host: &str) -> Result<Stream, TransportError> {
-        let connected: io::Result<Stream> = match &self.0 {
-            #[cfg(feature = "client-rustls")]
-            Backend::Rustls(connector) => rustls::connect(connector, stream, host).await,
-            #[cfg(feature = "client-native-tls")]
-            Backend::Native(connector) => native::connect(connector, stream, host).await,
-            Backend::None => {
-                drop(stream);
-                return Err(TransportError::TlsUnavailable("no feature for it is on".into()));
-            }
-        };
+    pub(crate) async fn connect(
+        &self,
+        stream: Stream,
+        host: &str,
+    ) -> Result<Stream, TransportError> {
+        let connected = backend::connect(&self.0, stream, host).await;
         connected.map_err(|cause| TransportError::Tls {
             host: host.into(),
             cause: Arc::new(cause),
@@ -65,7 +53,7 @@ impl Tls {
     }
 }
 
-impl TlsBuilder {
+impl ClientTlsBuilder {
     /// Trusts the certificates in a PEM file, too: a company's own authority, or a server's own certificate.
     #[must_use]
     pub fn root_certificates(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -91,69 +79,56 @@ impl TlsBuilder {
         self
     }
 
-    /// Puts it into the library's form: rustls, or native TLS without it.
+    /// Puts it into the library's form.
     ///
     /// # Errors
     ///
-    /// [`TlsError`] when a certificate or key cannot be read, or there are no roots or no crypto provider.
-    pub fn build(self) -> Result<Tls, TlsError> {
-        #[cfg(feature = "client-rustls")]
-        return rustls::build(self).map(|connector| Tls(Backend::Rustls(connector)));
-        #[cfg(all(feature = "client-native-tls", not(feature = "client-rustls")))]
-        return native::build(self).map(|connector| Tls(Backend::Native(connector)));
-        #[cfg(not(any(feature = "client-rustls", feature = "client-native-tls")))]
-        Err(TlsError("no feature for tls is on".into()))
-    }
-}
-
-#[cfg(feature = "client-rustls")]
-impl Tls {
-    /// A configuration of rustls. ALPN is set to `http/1.1` if it says nothing.
-    pub fn rustls(config: Arc<tokio_rustls::rustls::ClientConfig>) -> Self {
-        Self(Backend::Rustls(rustls::connector(config)))
+    /// [`ClientTlsError`] when a certificate or key cannot be read, or there are no roots or no crypto provider.
+    pub fn build(self) -> Result<ClientTls, ClientTlsError> {
+        backend::build(&self).map(ClientTls)
     }
 }
 
 /// Why TLS cannot be set up.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsError(String);
+pub struct ClientTlsError(String);
 
-impl fmt::Display for TlsError {
+impl fmt::Display for ClientTlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for TlsError {}
+impl std::error::Error for ClientTlsError {}
 
 /// What a configuration says, or the default, which is made when the first connection needs it.
 #[derive(Clone, Default)]
-pub(crate) struct LazyTls(Arc<OnceLock<Result<Tls, TlsError>>>);
+pub(crate) struct LazyTls(Arc<OnceLock<Result<ClientTls, ClientTlsError>>>);
 
 impl LazyTls {
-    pub(crate) fn get(&self) -> Result<&Tls, TransportError> {
+    pub(crate) fn get(&self) -> Result<&ClientTls, TransportError> {
         self.0
-            .get_or_init(|| TlsBuilder::default().build())
+            .get_or_init(|| ClientTlsBuilder::default().build())
             .as_ref()
             .map_err(|error| TransportError::TlsUnavailable(error.0.clone()))
     }
 }
 
-impl From<Tls> for LazyTls {
-    fn from(tls: Tls) -> Self {
+impl From<ClientTls> for LazyTls {
+    fn from(tls: ClientTls) -> Self {
         Self(Arc::new(OnceLock::from(Ok(tls))))
     }
 }
 
-impl fmt::Debug for Tls {
+impl fmt::Debug for ClientTls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for TlsBuilder {
+impl fmt::Debug for ClientTlsBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // The key is a secret.
-        f.debug_struct("TlsBuilder").finish_non_exhaustive()
+        f.debug_struct("ClientTlsBuilder").finish_non_exhaustive()
     }
 }

@@ -15,7 +15,6 @@ use super::error::TransportError;
 use crate::connection::{Cause, End, WebSocket};
 use crate::deflate::{Agreed, DeflateConfig};
 use crate::request::Request;
-use crate::session::Side;
 use crate::transport::Transport;
 use crate::wire::BinaryForm;
 
@@ -68,9 +67,8 @@ pub(crate) async fn dial(
     let agreed = agreed(response.headers(), deflate)?;
     let (stream, ahead) = http.upgraded(response).await?;
     let max_payload = endpoint.config.max_payload;
-    let mut websocket = WebSocket::new(Side::Client, stream, &ahead, max_payload);
+    let mut websocket = WebSocket::client(stream, &ahead, max_payload, protocol);
     websocket.agreed = agreed;
-    websocket.protocol = protocol;
     Ok(Dialled {
         websocket: Box::new(websocket),
         request: sent,
@@ -86,10 +84,13 @@ fn check(
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     let has = |name, token: &str| {
         let list = text(name).unwrap_or_default();
-        list.split(',').any(|item| item.trim().eq_ignore_ascii_case(token))
+        list.split(',')
+            .any(|item| item.trim().eq_ignore_ascii_case(token))
     };
     if !has(UPGRADE, "websocket") || !has(CONNECTION, "upgrade") {
-        return Err(TransportError::Handshake("it does not switch to a websocket"));
+        return Err(TransportError::Handshake(
+            "it does not switch to a websocket",
+        ));
     }
     if text(SEC_WEBSOCKET_ACCEPT) != Some(&derive_accept_key(key.as_bytes())) {
         return Err(TransportError::Handshake("it answers another key"));
@@ -99,7 +100,9 @@ fn check(
         Some(chosen) if protocols.iter().any(|offered| offered == chosen) => {
             Ok(Some(chosen.into()))
         }
-        Some(_) => Err(TransportError::Handshake("it chooses a sub-protocol that was not offered")),
+        Some(_) => Err(TransportError::Handshake(
+            "it chooses a sub-protocol that was not offered",
+        )),
     }
 }
 
@@ -113,7 +116,9 @@ fn agreed(
         Some(config) => config.accept(answers).ok(),
         None => answers.next().is_none().then_some(None),
     };
-    agreed.ok_or(TransportError::Handshake("it agrees on an extension that was not offered"))
+    agreed.ok_or(TransportError::Handshake(
+        "it agrees on an extension that was not offered",
+    ))
 }
 
 /// What to tell about the end of a WebSocket.

@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn time_of_day_counts_only_when_it_is_ahead() {
         let start = Instant::now();
-        let day = Arc::new(Mutex::new(SystemTime::UNIX_EPOCH + Duration::from_secs(1000)));
+        let day = Arc::new(Mutex::new(
+            SystemTime::UNIX_EPOCH + Duration::from_secs(1000),
+        ));
         let clock = Clock::new(
             {
                 let day = day.clone();

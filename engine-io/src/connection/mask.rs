@@ -55,7 +55,12 @@ fn next_mask() -> [u8; 4] {
             let _ = getrandom::fill(pool);
             *used = 0;
         }
-        let mask = [pool[*used], pool[*used + 1], pool[*used + 2], pool[*used + 3]];
+        let mask = [
+            pool[*used],
+            pool[*used + 1],
+            pool[*used + 2],
+            pool[*used + 3],
+        ];
         *used += mask.len();
         mask
     })

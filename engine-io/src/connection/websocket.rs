@@ -45,7 +45,6 @@ thread_local! {
 
 pub(crate) struct WebSocket {
     stream: Stream,
-    side: Side,
     max_message: usize,
     context: Option<Box<WebSocketContext>>,
     /// Read and not yet looked at: by the HTTP server before the upgrade, or behind enough inflated messages.
@@ -60,10 +59,14 @@ pub(crate) struct WebSocket {
     unflushed: bool,
     /// Bytes in `egress` that tungstenite put there.
     pongs: usize,
-    /// The sub-protocol that a client's server has chosen.
-    pub(crate) protocol: Option<Box<str>>,
-    /// What a client's owner may want to know about the end.
-    cause: Option<Box<Cause>>,
+    /// What a client has beside that; it is a server's end without.
+    client: Option<Box<ClientEnd>>,
+}
+
+struct ClientEnd {
+    /// The sub-protocol that the server has chosen.
+    protocol: Option<Box<str>>,
+    cause: Option<Cause>,
 }
 
 /// What there is to tell about the end of a WebSocket.
@@ -89,11 +92,10 @@ pub(crate) enum End {
 }
 
 impl WebSocket {
-    /// One end of an upgraded connection.
-    pub(crate) fn new(side: Side, stream: Stream, ahead: &[u8], max_message: usize) -> Self {
+    /// The server's end of an upgraded connection.
+    pub(crate) fn server(stream: Stream, ahead: &[u8], max_message: usize) -> Self {
         Self {
             stream,
-            side,
             max_message,
             context: None,
             ahead: ahead.into(),
@@ -103,19 +105,47 @@ impl WebSocket {
             egress: VecDeque::new(),
             unflushed: false,
             pongs: 0,
-            protocol: None,
-            cause: None,
+            client: None,
         }
+    }
+
+    /// The client's end, and the sub-protocol that the server has chosen.
+    pub(crate) fn client(
+        stream: Stream,
+        ahead: &[u8],
+        max_message: usize,
+        protocol: Option<Box<str>>,
+    ) -> Self {
+        let client = ClientEnd {
+            protocol,
+            cause: None,
+        };
+        Self {
+            client: Some(Box::new(client)),
+            ..Self::server(stream, ahead, max_message)
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self.client {
+            None => Side::Server,
+            Some(_) => Side::Client,
+        }
+    }
+
+    /// The sub-protocol that a client's server has chosen.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.client.as_ref()?.protocol.as_deref()
     }
 
     /// What there is to tell about the end; on clients only.
     pub(crate) fn take_cause(&mut self) -> Option<Cause> {
-        self.cause.take().map(|cause| *cause)
+        self.client.as_mut()?.cause.take()
     }
 
     fn tell(&mut self, cause: impl FnOnce() -> Cause) {
-        if self.side == Side::Client && self.cause.is_none() {
-            self.cause = Some(Box::new(cause()));
+        if let Some(client) = &mut self.client {
+            client.cause.get_or_insert_with(cause);
         }
     }
 
@@ -169,9 +199,8 @@ impl WebSocket {
             if input.is_empty() {
                 break;
             }
-            let message = self
-                .inflater
-                .advance(&mut input, self.max_message, self.side);
+            let side = self.side();
+            let message = self.inflater.advance(&mut input, self.max_message, side);
             if let Some(message) = message.map_err(End::Violation)? {
                 inflated += message.len();
                 inbox.push_back(message);
@@ -201,7 +230,7 @@ impl WebSocket {
     /// Lets tungstenite parse.
     fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
         let max = self.max_message;
-        let role = match self.side {
+        let role = match self.side() {
             Side::Server => Role::Server,
             Side::Client => Role::Client,
         };
@@ -253,7 +282,7 @@ impl WebSocket {
 
     /// Queues a finished frame.
     pub(crate) fn push(&mut self, frame: Bytes) {
-        self.egress.push_back(match self.side {
+        self.egress.push_back(match self.side() {
             Side::Server => frame,
             Side::Client => masked(&frame),
         });
@@ -292,7 +321,7 @@ impl WebSocket {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(length)) => {
                     written += length;
-                    self.unflushed = matches!(self.stream, Stream::Other(_));
+                    self.unflushed = self.stream.keeps_writes();
                     self.advance(length);
                 }
             }
@@ -395,7 +424,7 @@ mod tests {
     fn nothing_is_kept_between_messages() {
         let (stream, _peer) = tokio::io::duplex(1);
         let stream = Stream::Other(Box::new(stream));
-        let mut websocket = WebSocket::new(Side::Server, stream, &[], 1000);
+        let mut websocket = WebSocket::server(stream, &[], 1000);
         let mut inbox = VecDeque::new();
         for (input, kept) in [
             (frame(0x81, b"4whole"), false),

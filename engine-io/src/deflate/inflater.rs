@@ -84,12 +84,7 @@ impl Inflater {
 
 impl Incomplete {
     /// True when the message is complete.
-    fn advance(
-        &mut self,
-        input: &mut &[u8],
-        max_message: usize,
-        side: Side,
-    ) -> Result<bool, u16> {
+    fn advance(&mut self, input: &mut &[u8], max_message: usize, side: Side) -> Result<bool, u16> {
         let rest = loop {
             if let Some(rest) = self.rest {
                 break rest;

@@ -54,9 +54,7 @@ impl DeflateConfig {
         let answer = parts.next().and_then(Offer::parse);
         match (answer, parts.next(), headers.next()) {
             // A window was not offered to be limited for us; the server's may be as small as it likes.
-            (Some(answer), None, None)
-                if answer.server_no_context && !answer.client_window =>
-            {
+            (Some(answer), None, None) if answer.server_no_context && !answer.client_window => {
                 Ok(Agreed::new(self, 15))
             }
             _ => Err(InvalidAnswer),

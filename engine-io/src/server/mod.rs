@@ -1,22 +1,28 @@
 //! The server role: sessions over HTTP requests and WebSockets.
 
+mod acceptor;
 mod compression;
 mod config;
 mod cookie;
 mod cors;
 mod encoding;
 mod headers;
+mod hosting;
 mod jsonp;
 mod listen;
 mod polling;
 mod refusal;
 mod route;
 mod service;
+#[cfg(unix)]
+mod unix;
+mod upgraded;
 mod websocket;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -25,6 +31,7 @@ use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
+pub use acceptor::Acceptor;
 pub use compression::HttpCompression;
 pub use config::ServerConfig;
 pub use cookie::{Cookie, CookiePriority, SameSite};
@@ -36,15 +43,18 @@ pub use service::{EngineLayer, EngineService, NoService, Respond, ResponseBody};
 
 use crate::connection::{Shared, WebSocket, now};
 use crate::handshake::Handshake;
-use crate::registry::Registry;
+use crate::registry::{Alive, Registry};
 use crate::request::Request as SessionRequest;
 use crate::session::Session;
 use crate::sid::Sid;
-use crate::socket::Socket;
+use crate::socket::{Sender, Socket};
+use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
 use refusal::bare;
 use route::{Query, Route, is_upgrade, route};
+#[allow(unused_imports)] // without TLS
+pub(crate) use upgraded::downcast;
 
 /// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
 #[derive(Clone)]
@@ -58,7 +68,10 @@ struct Inner {
     /// Taken out when the server closes, which ends `accept`.
     sockets: Mutex<Option<mpsc::Sender<Socket>>>,
     accepted: AsyncMutex<mpsc::Receiver<Socket>>,
-    closed: AtomicBool,
+    /// No more sessions are opened.
+    refusing: AtomicBool,
+    /// Refused requests by code.
+    refused: [AtomicU64; 6],
 }
 
 impl Default for Server {
@@ -78,7 +91,8 @@ impl Server {
                 registry: Arc::default(),
                 sockets: Mutex::new(Some(sender)),
                 accepted: AsyncMutex::new(receiver),
-                closed: AtomicBool::new(false),
+                refusing: AtomicBool::new(false),
+                refused: Default::default(),
             }),
         }
     }
@@ -92,9 +106,34 @@ impl Server {
         self.inner.accepted.lock().await.recv().await
     }
 
+    /// Refuses further handshakes, with status 503; the sessions that there are go on, until they end or [`close`](Self::close) ends them.
+    ///
+    /// From now on HTTP/1.1 connections are closed behind a refusal and behind the last answer of a session, so that the client's next handshake opens
+    /// another one, which a load balancer can send elsewhere.
+    pub fn refuse_handshakes(&self) {
+        self.inner.refusing.store(true, Ordering::Release);
+    }
+
+    /// Handles to the open sessions, in no order.
+    pub fn senders(&self) -> Vec<Sender> {
+        let sessions = self.inner.registry.all();
+        sessions.into_iter().map(Sender::new).collect()
+    }
+
     /// How many sessions are open.
     pub fn sessions(&self) -> usize {
         self.inner.registry.len()
+    }
+
+    /// What the server is doing and has done, in numbers.
+    ///
+    /// A snapshot: each session is looked at in its turn, under its lock, so a hundred thousand of them take some ten milliseconds. Nothing is counted in one place for
+    /// all, so that traffic does not pay for it; ask every few seconds, not for each message.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.inner.registry.stats();
+        stats.refused =
+            std::array::from_fn(|code| self.inner.refused[code].load(Ordering::Relaxed));
+        stats
     }
 
     /// The path under which requests are taken, with slashes around it.
@@ -109,7 +148,7 @@ impl Server {
 
     /// Ends every session at once, refuses further handshakes and ends [`accept`](Self::accept).
     pub fn close(&self) {
-        self.inner.closed.store(true, Ordering::Release);
+        self.refuse_handshakes();
         self.inner.sockets.lock().take();
         for shared in self.inner.registry.all() {
             shared.abort();
@@ -163,8 +202,14 @@ impl Server {
             Ok(Route::Handshake(transport, wire, late)) => {
                 self.handshake(parts, transport, wire, late).await
             }
-            Ok(Route::Candidate(shared, binary)) => Ok(self.candidate(parts, shared, binary)),
-            Ok(Route::Poll(shared)) => Ok(polling::poll(&shared).await),
+            Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
+            Ok(Route::Poll(shared)) => {
+                let mut response = polling::poll(&shared).await;
+                if self.is_refusing() && shared.lock().is_closed() {
+                    headers::last_of_connection(response.headers_mut());
+                }
+                Ok(response)
+            }
             Ok(Route::Data(shared)) => {
                 Ok(polling::data(&shared, parts, body, config, jsonp.is_some()).await)
             }
@@ -195,15 +240,27 @@ impl Server {
             }
             Ok(response) => response,
             Err(refusal) => {
-                tracing::debug!(%refusal, "request refused");
-                if let Some(observe) = &config.on_refusal {
-                    observe(&refusal, parts);
-                }
+                self.observe(&refusal, parts);
                 if is_upgrade(parts) {
                     refusal.to_websocket_response()
                 } else {
                     refusal.to_response()
                 }
+            }
+        }
+    }
+
+    /// Counts a refused request and tells those who listen.
+    fn observe(&self, refusal: &Refusal, parts: &Parts) {
+        let code = refusal.code();
+        tracing::debug!(name: "request_refused", target: "engine_io", code, reason = %refusal);
+        if let Some(refused) = self.inner.refused.get(usize::from(code)) {
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(hook) = &self.inner.config.on_refusal {
+            // The client is to get its answer all the same.
+            if catch_unwind(AssertUnwindSafe(|| hook(refusal, parts))).is_err() {
+                tracing::error!(name: "hook_panicked", target: "engine_io", hook = "on_refusal");
             }
         }
     }
@@ -216,7 +273,7 @@ impl Server {
         late: Result<(), Refusal>,
     ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.is_refusing() {
             return Err(Refusal::Closing);
         }
         if let Some(allow) = &config.allow_request {
@@ -245,7 +302,7 @@ impl Server {
                 let shared = self.open(sid.clone(), request, transport, wire)?;
                 // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
                 let response = polling::first_answer(&shared);
-                place.send(Socket::server(shared, &self.inner.registry, None));
+                place.send(server_socket(shared, &self.inner.registry, None));
                 response
             }
             Transport::WebSocket => {
@@ -305,15 +362,18 @@ impl Server {
                 "the outbox of a new session takes one message"
             );
         }
-        let shared = Arc::new(Shared::new(sid, request, session));
+        let number = self.inner.registry.next_number();
+        let shared = Arc::new(Shared::new(number, sid, request, session));
         if !self.inner.registry.insert(shared.clone()) {
             return Err(id_in_use());
         }
         // A server that closes sets this first, so either it finds the session or the session finds this.
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.is_refusing() {
             self.inner.registry.remove(&shared);
             return Err(Refusal::Closing);
         }
+        let revision = wire.revision.number();
+        tracing::debug!(name: "connection_opened", target: "engine_io", connection = number, %transport, revision);
         Ok(shared)
     }
 
@@ -330,13 +390,17 @@ impl Server {
         };
         match self.open(sid, request, Transport::WebSocket, wire) {
             Ok(shared) => {
-                place.send(Socket::server(shared, &self.inner.registry, Some(websocket)));
+                place.send(server_socket(shared, &self.inner.registry, Some(websocket)));
             }
             Err(refusal) => {
-                tracing::debug!(%refusal, "websocket closed");
+                tracing::debug!(name: "websocket_refused", target: "engine_io", reason = %refusal);
                 websocket::close(*websocket).await;
             }
         }
+    }
+
+    fn is_refusing(&self) -> bool {
+        self.inner.refusing.load(Ordering::Acquire)
     }
 
     /// A place in the backlog of `accept`, waited for while there is none.
@@ -346,13 +410,16 @@ impl Server {
         place.map_err(|_| Refusal::Closing)
     }
 
-    fn candidate(
+    async fn candidate(
         &self,
         parts: &mut Parts,
         shared: Arc<Shared>,
         binary: BinaryForm,
-    ) -> Response<Bytes> {
+    ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
+        if let Some(check) = &config.check_upgrade {
+            check(parts).await.map_err(Refusal::Forbidden)?;
+        }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
         if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
@@ -363,8 +430,19 @@ impl Server {
                 }
             });
         }
-        response
+        Ok(response)
     }
+}
+
+/// The owner's handle of a session that is in the registry.
+fn server_socket(
+    shared: Arc<Shared>,
+    registry: &Arc<Registry>,
+    websocket: Option<Box<WebSocket>>,
+) -> Socket {
+    let mut socket = Socket::new(shared, websocket);
+    socket.registry = Some(Alive::new(registry));
+    socket
 }
 
 fn id_in_use() -> Refusal {

@@ -10,9 +10,8 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::refusal::bare;
 use super::route::is_extended_connect;
-use crate::connection::{Shared, Stream, WebSocket, now};
+use crate::connection::{Shared, WebSocket, now};
 use crate::deflate::{Agreed, DeflateConfig};
-use crate::session::Side;
 use crate::wire::BinaryForm;
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
@@ -62,13 +61,13 @@ pub(crate) async fn upgraded(
 ) -> Option<Box<WebSocket>> {
     match upgrade.await {
         Ok(upgraded) => {
-            let (stream, ahead) = Stream::from_upgraded(upgraded);
-            let mut websocket = Box::new(WebSocket::new(Side::Server, stream, &ahead, max_payload));
+            let (stream, ahead) = super::upgraded::stream(upgraded);
+            let mut websocket = Box::new(WebSocket::server(stream, &ahead, max_payload));
             websocket.agreed = agreed;
             Some(websocket)
         }
         Err(error) => {
-            tracing::debug!(%error, "connection lost during the websocket handshake");
+            tracing::debug!(name: "websocket_lost", target: "engine_io", %error);
             None
         }
     }

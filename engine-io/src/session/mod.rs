@@ -21,16 +21,21 @@
 //! A server's session is Open from the start; its first output is the open packet.
 
 mod close;
+mod counters;
 mod heartbeat;
+mod latest;
 mod outbox;
 mod polling;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use close::CloseReason;
+pub use counters::Counters;
+pub use latest::LatestKey;
 pub use outbox::SendError;
 
 use crate::frame::Frame;
@@ -99,6 +104,14 @@ impl Default for SessionConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap;
 
+impl fmt::Display for Overlap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a request of that kind is under way already")
+    }
+}
+
+impl std::error::Error for Overlap {}
+
 /// One end of an Engine.IO session.
 #[derive(Debug)]
 pub struct Session {
@@ -114,10 +127,13 @@ pub struct Session {
     candidate_packet: Option<Packet>,
     polling: Polling,
     outbox: Outbox,
+    counters: Counters,
     close_timeout: Duration,
     close_deadline: Option<Instant>,
     /// The peer said goodbye, so it needs no close packet.
     peer_closed: bool,
+    /// The session ended before everything had left.
+    lost: bool,
     handshake: Option<Box<Handshake>>,
 }
 
@@ -157,9 +173,11 @@ impl Session {
             candidate_packet: None,
             polling: Polling::default(),
             outbox: Outbox::new(config.outbox_limit),
+            counters: Counters::default(),
             close_timeout: config.close_timeout,
             close_deadline: None,
             peer_closed: false,
+            lost: false,
             handshake: None,
         }
     }
@@ -198,11 +216,6 @@ impl Session {
         self.heartbeat.deadline()
     }
 
-    /// Whether what is queued leaves by the owner's hand: over a WebSocket, and on clients. Otherwise a parked GET takes it.
-    pub fn owner_writes(&self) -> bool {
-        self.transport == Transport::WebSocket || self.side == Side::Client
-    }
-
     /// Whether a client has sent its close packet over polling.
     pub fn said_goodbye(&self) -> bool {
         self.polling.goodbye
@@ -211,6 +224,16 @@ impl Session {
     /// Whether a candidate transport is being tried.
     pub fn is_upgrading(&self) -> bool {
         self.upgrade.is_active()
+    }
+
+    /// Whether the session has moved from polling to another transport.
+    pub fn is_upgraded(&self) -> bool {
+        self.upgrade == Upgrade::Done
+    }
+
+    /// What the session has carried so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
     /// Whether the peer ended the session itself.
@@ -244,11 +267,64 @@ impl Session {
         &mut self,
         frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
-        if !matches!(self.state, ReadyState::Opening | ReadyState::Open) {
-            return Err(SendError::Closed);
-        }
+        self.check_sending()?;
         let size = frames.clone().map(Frame::len).sum();
-        self.outbox.push(frames, size)
+        let queued = self.outbox.push(frames, size);
+        queued.inspect_err(|_| self.counters.full())
+    }
+
+    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
+    pub fn skip_volatile(&mut self) -> bool {
+        let skip = self.state == ReadyState::Open && !self.is_writable();
+        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
+        skip
+    }
+
+    /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Full`] when that is used up, too.
+    pub fn send_reserved<'a>(
+        &mut self,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
+    ) -> Result<(), SendError> {
+        self.check_sending()?;
+        let size = frames.clone().map(Frame::len).sum();
+        let queued = self.outbox.push_reserved(frames, size);
+        queued.inspect_err(|_| self.counters.full())
+    }
+
+    /// The same for a message that replaces the one of the same key, if that still waits whole; true when it did. It gets the other one's place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); the older message is still queued then. One that is no longer than the older one always fits.
+    pub fn send_latest<'a>(
+        &mut self,
+        key: &LatestKey,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
+    ) -> Result<bool, SendError> {
+        self.check_sending()?;
+        let size = frames.clone().map(Frame::len).sum();
+        let queued = self.outbox.push_latest(key, frames, size);
+        queued.inspect_err(|_| self.counters.full())
+    }
+
+    fn check_sending(&self) -> Result<(), SendError> {
+        match self.state {
+            ReadyState::Opening | ReadyState::Open => Ok(()),
+            ReadyState::Closing | ReadyState::Closed(_) => Err(SendError::Closed),
+        }
+    }
+
+    /// `None` while something waits to be written. Otherwise everything that was sent has left, or the session ended before that, for this reason.
+    pub fn drained(&self) -> Option<Result<(), CloseReason>> {
+        match self.state {
+            ReadyState::Closed(reason) if self.lost => Some(Err(reason)),
+            ReadyState::Closed(_) => Some(Ok(())),
+            _ => self.outbox.is_drained().then_some(Ok(())),
+        }
     }
 
     /// Takes a packet that arrived over `transport`, and returns the message if it is one.
@@ -269,6 +345,7 @@ impl Session {
         if transport != self.transport || !wanted {
             return None;
         }
+        self.counters.received(&packet);
         self.heartbeat.handle_traffic(now);
         let role = self.heartbeat_role();
         match (packet, self.side) {
@@ -343,11 +420,20 @@ impl Session {
 
     /// The next frame for a WebSocket, in the form that the peer wants.
     pub fn poll_frame(&mut self) -> Option<Frame> {
-        if self.transport == Transport::WebSocket {
-            self.outbox.pop(self.wire)
-        } else {
-            None
+        if self.transport != Transport::WebSocket {
+            return None;
         }
+        let frame = self.outbox.pop(self.wire)?;
+        self.counters.sent_frame(&frame);
+        Some(frame)
+    }
+
+    /// Whether frames wait for the owner, who has nothing left to write: over a WebSocket, and on clients. While it still writes, it polls when it is done,
+    /// so nobody has to wake it.
+    pub fn has_turn(&self) -> bool {
+        (self.transport == Transport::WebSocket || self.side == Side::Client)
+            && self.outbox.has_frames()
+            && !self.outbox.is_writing()
     }
 
     /// Bytes of polled frames were written. Ends a closing session once all are.
@@ -409,6 +495,10 @@ impl Session {
     /// The POST was answered.
     pub fn handle_post_done(&mut self) {
         self.polling.post = false;
+        if self.side == Side::Client {
+            // Clients do not move to a WebSocket before.
+            self.outbox.written(usize::MAX);
+        }
         if self.state == ReadyState::Closing && self.polling.goodbye {
             self.finish(CloseReason::ForcedClose);
         }
@@ -435,6 +525,9 @@ impl Session {
             Side::Server => self.polling.get = false,
             Side::Client => self.polling.post = true,
         }
+        batch
+            .iter()
+            .for_each(|frame| self.counters.sent_frame(frame));
         Some(batch)
     }
 
@@ -481,7 +574,9 @@ impl Session {
         }
         match self.state {
             ReadyState::Open | ReadyState::Closing if self.outbox.has_frames() => {
-                Some(self.outbox.take_batch(limit))
+                let batch = self.outbox.take_batch(limit);
+                self.outbox.hand_over(&batch);
+                Some(batch)
             }
             ReadyState::Closing => {
                 self.polling.goodbye = true;
@@ -520,21 +615,28 @@ impl Session {
     /// A packet arrived over the candidate. When it fails the upgrade, [`is_upgrading`](Self::is_upgrading) is false afterwards and the candidate is to
     /// be closed; when it completes it, [`transport`](Self::transport) is the candidate's.
     pub fn handle_candidate_packet(&mut self, now: Instant, packet: &Packet) {
+        self.counters.received(packet);
         self.heartbeat.handle_traffic(now);
         match self.upgrade.handle_packet(self.side, packet) {
             Step::Probed if self.side == Side::Server => {
                 self.candidate_packet = Some(Packet::Pong("probe".into()));
             }
             Step::Switch => self.switch(),
-            Step::Probed | Step::Fail => {}
+            Step::Fail => self.fail_upgrade(),
+            Step::Probed => {}
         }
     }
 
     /// The candidate is gone or sent garbage; the session goes on as before.
     pub fn handle_candidate_closed(&mut self) {
         if self.upgrade.is_active() {
-            self.upgrade = Upgrade::None;
+            self.fail_upgrade();
         }
+    }
+
+    fn fail_upgrade(&mut self) {
+        self.upgrade = Upgrade::None;
+        self.counters.upgrades_failed = self.counters.upgrades_failed.saturating_add(1);
     }
 
     /// The next packet for the candidate. A client has switched to it when this is the upgrade packet.
@@ -545,9 +647,12 @@ impl Session {
         if self.side == Side::Client && self.upgrade.is_pausing() && self.polling.is_idle() {
             self.upgrade = Upgrade::Done;
             self.switch();
+            self.counters.sent(&Packet::Upgrade);
             return Some(Packet::Upgrade);
         }
-        self.candidate_packet.take()
+        let packet = self.candidate_packet.take()?;
+        self.counters.sent(&packet);
+        Some(packet)
     }
 
     fn switch(&mut self) {
@@ -575,7 +680,7 @@ impl Session {
             .deadline()
             .is_some_and(|deadline| now >= deadline)
         {
-            self.upgrade = Upgrade::None;
+            self.fail_upgrade();
         }
         if self.close_deadline.is_some_and(|deadline| now >= deadline) {
             self.finish(CloseReason::ForcedClose);
@@ -623,6 +728,7 @@ impl Session {
         self.close_deadline = None;
         // What a parked GET would have been answered with, had its task been quicker, still leaves.
         if !self.has_payload() || self.transport != Transport::Polling {
+            self.lost = !self.outbox.is_drained();
             self.outbox.clear();
         }
         self.handle_candidate_closed();

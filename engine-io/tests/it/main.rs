@@ -6,12 +6,17 @@ mod client;
 mod closing;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod draining;
 mod handshake;
 mod hosting;
 mod http2;
 mod limits;
+mod listening;
 mod polling;
+mod stats;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 mod v3;
 mod websocket;

@@ -18,8 +18,16 @@ const modes = {
   'eio-client': engineClient,
   http: httpRich,
   'http-plain': httpPlain,
+  close: closing,
+  'event-middleware': eventMiddleware,
+  grants,
+  flow,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
+  observing,
+  recovery: recoveryCareful,
+  'recovery-short': recoveryShort,
+  operators,
 };
 
 if (!modes[MODE]) {
@@ -35,6 +43,24 @@ modes[MODE](http);
 http.listen(Number(PORT), '127.0.0.1');
 
 process.on('SIGTERM', () => process.exit(0));
+
+function flow(server) {
+  const io = new Server(server);
+  const left = [];
+  io.on('connection', (socket) => {
+    socket.on('disconnect', (reason) => left.push([socket.id, reason]));
+    socket.on('left', (answer) => answer(left));
+    socket.on('tick', (n, size, answer) => {
+      answer(io.of('/').sockets.size, []);
+      io.emit('tick', n, 'x'.repeat(size));
+    });
+    socket.on('kick', (id, answer) => {
+      const other = io.of('/').sockets.get(id);
+      other.disconnect();
+      answer(other.connected);
+    });
+  });
+}
 
 function engineProtocol(server) {
   const engine = new EngineServer({ pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1e6 });
@@ -115,6 +141,16 @@ function httpPlain(server) {
   serveHttp(new Server(server, { httpCompression: false, serveClient: false, addTrailingSlash: false }));
 }
 
+function closing(server) {
+  const io = new Server(server);
+  for (const name of ['/', '/other']) {
+    io.of(name).on('connection', (socket) => {
+      socket.on('close', () => setTimeout(() => io.close(), 300));
+      socket.on('disconnect', (reason) => console.log(reason));
+    });
+  }
+}
+
 function serveHttp(io) {
   io.on('connection', (socket) => {
     socket.on('echo', (text, ack) => ack(text));
@@ -138,6 +174,243 @@ function deflateSockets(server) {
     socket.on('everybody-plain', (value) => io.compress(false).emit('news', value));
     socket.on('me-plain', (value) => socket.compress(false).emit('news', value));
   });
+}
+
+function operators(server) {
+  const io = new Server(server, PARSER === 'msgpack' ? { parser: msgpack.default ?? msgpack } : {});
+  io.of('/other');
+  const changes = [];
+  const rooms = io.of('/rooms');
+  for (const what of ['create-room', 'join-room', 'leave-room', 'delete-room']) {
+    rooms.adapter.on(what, (room, id = '') => changes.push([what, room, id]));
+  }
+  rooms.on('connection', (socket) => {
+    socket.on('join', (names, ack) => {
+      socket.join(names);
+      ack(true);
+    });
+    socket.on('leave', (room, ack) => {
+      socket.leave(room);
+      ack(true);
+    });
+  });
+
+  const all = ({ rooms = [], except = [] }) => io.to(rooms).except(except);
+  io.on('connection', (socket) => {
+    socket.on('room-changes', (ack) => ack(changes.splice(0)));
+    socket.on('name', (name, ack) => {
+      socket.data.name = name;
+      ack(true);
+    });
+    socket.on('find', async (choice, ack) => {
+      const found = await all(choice).fetchSockets();
+      ack(
+        found.map(({ id, rooms, data, handshake }) => ({
+          id,
+          rooms: [...rooms].sort(),
+          data: { name: data.name ?? null },
+          transport: handshake.query.transport,
+        })),
+      );
+    });
+    socket.on('sockets-join', (choice, names, ack) => {
+      all(choice).socketsJoin(names);
+      ack(true);
+    });
+    socket.on('sockets-leave', (choice, names, ack) => {
+      all(choice).socketsLeave(names);
+      ack(true);
+    });
+    socket.on('sockets-disconnect', (choice, close) => all(choice).disconnectSockets(close));
+    socket.on('ask-one', async (id, question, ack) => {
+      const [found] = await io.to(id).fetchSockets();
+      found.timeout(10_000).emit('question', question, (error, answer) => ack(error ?? answer));
+    });
+
+    const told = [];
+    socket.on('watch-outgoing', (ack) => {
+      socket.onAnyOutgoing((...event) => told.push(event));
+      ack(true);
+    });
+    socket.on('outgoing', (ack) => ack(told.splice(0)));
+    socket.on('ignore-outgoing', (ack) => {
+      socket.offAnyOutgoing();
+      ack(true);
+    });
+    socket.on('send-me', (...args) => {
+      const ack = args.pop();
+      socket.emit('sent', ...args);
+      io.emit('sent-all', ...args);
+      ack(true);
+    });
+    socket.on('volatile-pair', (data) => {
+      for (const n of [1, 2]) socket.volatile.emit('v', n, data, data);
+      socket.emit('v-done');
+    });
+    socket.on('listen', (event, once, ack) => {
+      socket[once ? 'once' : 'on'](event, (...args) => args.pop()(...args));
+      ack(true);
+    });
+    socket.on('unlisten', (event, ack) => {
+      socket.removeAllListeners(event);
+      ack(true);
+    });
+    socket.on('sum', (count, ack) => {
+      let sum = 0;
+      socket.on('number', function add(n) {
+        sum += n;
+        if (--count > 0) return;
+        socket.off('number', add);
+        ack(sum);
+      });
+      socket.emit('listening');
+    });
+  });
+}
+
+function observing(server) {
+  const io = new Server(server, {
+    allowRequest: (request, decide) => {
+      const stranger = 'x-stranger' in request.headers;
+      decide(stranger ? 'no strangers' : null, !stranger);
+    },
+  });
+  let refused = [];
+  const numbers = { opened: 0, upgraded: 0, packets_in: 0 };
+  io.engine.on('connection_error', ({ code, message, context }) => {
+    // What the check of requests said is in the context, and is what the client gets.
+    refused.push([code, context?.message ?? message, context?.name ?? null]);
+  });
+  io.engine.on('connection', (socket) => {
+    numbers.opened++;
+    socket.on('upgrade', () => numbers.upgraded++);
+    socket.on('packet', () => numbers.packets_in++);
+  });
+  const over = (name) => Object.values(io.engine.clients).filter((client) => client.transport.name === name).length;
+  io.on('connection', (socket) => {
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('refused', (ack) => {
+      ack(refused);
+      refused = [];
+    });
+    socket.on('numbers', (ack) => ack({ ...numbers, polling: over('polling'), websocket: over('websocket') }));
+  });
+}
+
+function eventMiddleware(server) {
+  const io = new Server(server);
+  let errors = 0;
+  io.on('connection', (socket) => {
+    socket.use(([event, delay], next) => {
+      if (event === 'forbidden') next(refusal('forbidden', { code: 1 }));
+      else if (event === 'slow') setTimeout(next, delay);
+      else next();
+    });
+    socket.on('error', () => errors++);
+    for (const event of ['slow', 'fast', 'forbidden']) {
+      socket.on(event, (...args) => {
+        socket.emit('seen', event);
+        if (typeof args.at(-1) === 'function') args.pop()(...args);
+      });
+    }
+    socket.on('errors', (...args) => args.at(-1)(errors));
+  });
+}
+
+/** What the original leaves to the program: a timer for each socket that ends it. */
+function grants(server) {
+  const asks = (request, what) => new URL(request.url, 'http://localhost').searchParams.has(what);
+  const io = new Server(server, {
+    allowRequest: (request, decide) => (asks(request, 'deny') ? decide('denied', false) : decide(null, true)),
+  });
+  io.engine.use((request, response, next) => {
+    const stays = request.headers.upgrade && asks(request, 'sid') && asks(request, 'stay');
+    next(stays ? new Error('stay') : undefined);
+  });
+  const left = [];
+  for (const name of ['/', '/other']) {
+    io.of(name).use((socket, next) => {
+      next(socket.handshake.auth.good <= 0 ? refusal('authorization expired') : undefined);
+    });
+    io.of(name).on('connection', (socket) => {
+      let timer;
+      let expired = false;
+      const authorize = ({ good }) => {
+        clearTimeout(timer);
+        if (good === undefined) return;
+        timer = setTimeout(() => {
+          expired = true;
+          socket.emit('expired', name);
+          socket.disconnect();
+        }, good);
+      };
+      authorize(socket.handshake.auth);
+      socket.on('renew', (token, ack) => {
+        authorize(token);
+        ack('renewed');
+      });
+      socket.on('echo', (...args) => args.pop()(...args));
+      socket.on('join', (ack) => {
+        socket.join('room');
+        ack();
+      });
+      socket.on('tell', (...args) => {
+        const ack = args.pop();
+        socket.nsp.to('room').emit('told', ...args);
+        ack();
+      });
+      socket.on('reasons', (ack) => ack(left));
+      socket.on('disconnect', (reason) => {
+        clearTimeout(timer);
+        left.push(`${socket.id} ${expired ? 'authorization expired' : reason}`);
+      });
+    });
+  }
+}
+
+function recoveryCareful(server) {
+  const io = serveRecovery(server, { skipMiddlewares: false });
+  let waiting = [];
+  io.use((socket, next) => {
+    const { wait, no } = socket.handshake.auth;
+    const decide = () => next(no ? refusal('no') : undefined);
+    if (wait) waiting.push(decide);
+    else decide();
+  });
+  io.on('connection', (socket) => {
+    socket.on('waiting', (ack) => ack(waiting.length));
+    socket.on('open', () => {
+      waiting.forEach((decide) => decide());
+      waiting = [];
+    });
+  });
+}
+
+function recoveryShort(server) {
+  serveRecovery(server, { maxDisconnectionDuration: 300, skipMiddlewares: true });
+}
+
+function serveRecovery(server, connectionStateRecovery) {
+  const io = new Server(server, { connectionStateRecovery: { maxDisconnectionDuration: 120_000, ...connectionStateRecovery } });
+  io.on('connection', (socket) => {
+    socket.data.number = (socket.data.number ?? 0) + 1;
+    if (!socket.recovered) socket.join('room');
+    socket.emit('hello', socket.recovered, socket.data.number);
+    const withAck = (event, handler) => {
+      socket.on(event, async (...args) => {
+        const ack = typeof args.at(-1) === 'function' ? args.pop() : () => {};
+        ack(await handler(...args));
+      });
+    };
+    withAck('say', (...args) => void io.to('room').emit('said', ...args));
+    withAck('say-volatile', (text) => void io.to('room').volatile.emit('said', text));
+    withAck('ask', async (text) => {
+      const answers = await io.to('room').timeout(100).emitWithAck('asked', text).catch(({ responses }) => responses);
+      return answers?.length ?? 0;
+    });
+    withAck('here', () => io.of('/').sockets.size);
+  });
+  return io;
 }
 
 function contract(server) {

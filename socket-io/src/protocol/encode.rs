@@ -36,6 +36,7 @@ pub(super) const CAPACITY: usize = 128;
 pub struct Encoded {
     header: Frame,
     attachments: Option<Arc<[Frame]>>,
+    latest: Option<Arc<str>>,
 }
 
 impl Encoded {
@@ -44,17 +45,19 @@ impl Encoded {
         Self {
             header,
             attachments: None,
+            latest: None,
         }
     }
 
     /// A packet of these frames; `None` if there are none.
-    pub(super) fn from_frames(frames: impl IntoIterator<Item = Frame>) -> Option<Self> {
+    pub(crate) fn from_frames(frames: impl IntoIterator<Item = Frame>) -> Option<Self> {
         let mut frames = frames.into_iter();
         let header = frames.next()?;
         let FrameList(attachments) = frames.collect::<Vec<_>>().into();
         Some(Self {
             header,
             attachments,
+            latest: None,
         })
     }
 
@@ -83,7 +86,20 @@ impl Encoded {
         Self {
             header: self.header.uncompressed(),
             attachments,
+            latest: self.latest,
         }
+    }
+
+    /// Makes it a packet of which only the newest is wanted: it takes the place of one of the same key that still waits for the same recipient.
+    #[must_use]
+    pub fn with_latest(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.latest = Some(key.into());
+        self
+    }
+
+    /// The key of a packet of which only the newest is wanted.
+    pub fn latest(&self) -> Option<&Arc<str>> {
+        self.latest.as_ref()
     }
 
     /// Bytes of all frames together: what the packet counts in an outbox.
@@ -282,6 +298,7 @@ impl Draft {
         Encoded {
             header: self.builder.finish(),
             attachments,
+            latest: None,
         }
     }
 }

@@ -6,36 +6,87 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
+use http::Uri;
 use http::request::Parts;
+use serde::Serialize;
 
-use super::SocketIo;
 use super::bundle::Bundles;
 use super::error::HandlerError;
+use super::handler::{Panic, caught};
+use super::log;
+use super::recovery::{Recovery, RecoveryConfig};
+use super::stats::Tally;
 use super::types::TypeMap;
-use crate::adapter::{Adapter, MemoryAdapter};
-use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Parser};
+use super::{Socket, SocketIo};
+use crate::adapter::{Adapter, MemoryAdapter, OverflowPolicy};
+use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Object, Parser, RawArgs, Value};
 
 type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
 type OnError = dyn Fn(&HandlerError) + Send + Sync;
+type RemoteData = dyn Fn(&Socket) -> Result<Value, String> + Send + Sync;
 
 /// Everything but the engine's options.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) connect_timeout: Duration,
     pub(crate) ack_timeout: Duration,
+    pub(crate) server_timeout: Duration,
     pub(crate) attachment_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) max_joining: usize,
     pub(crate) max_handlers: usize,
+    pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
+    pub(crate) emit_overflow: OverflowPolicy,
+    pub(crate) broadcast_overflow: OverflowPolicy,
     pub(crate) decoder: DecoderLimits,
     pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
+    pub(crate) recovery: Option<Arc<Recovery>>,
     pub(crate) on_error: Option<Arc<OnError>>,
+    pub(crate) remote_data: Option<Arc<RemoteData>>,
     pub(crate) bundles: Option<Arc<Bundles>>,
+    pub(crate) health_path: Option<Box<str>>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Config {
+    pub(crate) fn is_health(&self, uri: &Uri) -> bool {
+        self.health_path.as_deref() == Some(uri.path())
+    }
+
+    /// Tells the error hook, or else the log.
+    pub(crate) fn report(&self, socket: Option<&Socket>, error: &HandlerError) {
+        Tally::count(&self.tally.handler_failures);
+        match &self.on_error {
+            Some(observe) => {
+                if let Err(Panic(message)) = caught(|| observe(error)) {
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
+                }
+            }
+            None => log::handler_failed(socket, error),
+        }
+    }
+
+    /// What other processes may know of a socket's data.
+    pub(crate) fn remote_data(&self, socket: &Socket) -> Value {
+        let Some(data) = &self.remote_data else {
+            return Value::Object(Object::default());
+        };
+        match caught(|| data(socket)) {
+            Ok(Ok(data)) => return data,
+            Ok(Err(reason)) => {
+                tracing::error!(name: "remote_data_failed", target: "socket_io", socket = socket.log_id(), reason);
+            }
+            Err(Panic(reason)) => {
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "remote_data", reason);
+            }
+        }
+        Value::Null
+    }
 }
 
 /// Collects the options of a server. See [`SocketIo::builder`].
@@ -44,6 +95,7 @@ pub(crate) struct Config {
 pub struct SocketIoBuilder {
     engine: ServerConfig,
     config: Config,
+    recovery: Option<RecoveryConfig>,
 }
 
 impl Default for SocketIoBuilder {
@@ -53,19 +105,28 @@ impl Default for SocketIoBuilder {
             config: Config {
                 connect_timeout: Duration::from_secs(45),
                 ack_timeout: Duration::from_secs(10),
+                server_timeout: Duration::from_secs(5),
                 attachment_timeout: Duration::from_secs(30),
                 max_namespaces: 256,
                 max_joining: 64,
                 max_handlers: 1024,
+                inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
+                emit_overflow: OverflowPolicy::Reject,
+                broadcast_overflow: OverflowPolicy::Disconnect,
                 decoder: DecoderLimits::default(),
                 parser: Parser::json(),
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
+                recovery: None,
                 on_error: None,
+                remote_data: None,
                 bundles: None,
+                health_path: None,
+                tally: Arc::default(),
             },
+            recovery: None,
         }
     }
 }
@@ -73,7 +134,8 @@ impl Default for SocketIoBuilder {
 impl SocketIoBuilder {
     /// Makes the server. It has no socket of its own: see [`SocketIo::layer`], [`SocketIo::service`] and [`SocketIo::listen`].
     #[must_use]
-    pub fn build(self) -> SocketIo {
+    pub fn build(mut self) -> SocketIo {
+        self.config.recovery = self.recovery.map(Recovery::new).map(Arc::new);
         SocketIo::new(self.engine, self.config)
     }
 
@@ -123,8 +185,12 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.max_payload(bytes))
     }
 
-    /// Bytes that may wait for a slow client. Default 16 MiB. At the limit, [`Socket::emit`](crate::Socket::emit) says [`EmitError::Full`](crate::EmitError::Full),
-    /// and a broadcast disconnects the client.
+    /// Bytes that may wait for a slow client, over all its namespaces, as they stand on the wire. Default 16 MiB; the reference has no limit. An outbox that is
+    /// empty takes a packet of any size. Small packets take more memory than bytes: about 200 each if they are this client's alone.
+    ///
+    /// What happens at the limit is said by [`emit_overflow`](Self::emit_overflow) and [`broadcast_overflow`](Self::broadcast_overflow), or by the
+    /// event itself: [`Emit::overflow`](crate::Emit::overflow), [`Broadcast::overflow`](crate::Broadcast::overflow). Making a socket leave always works: what tells
+    /// the client of it may go beyond the limit by 64 KiB, and if that is not enough, its connection is closed.
     pub fn outbox_limit(self, bytes: usize) -> Self {
         self.engine(|engine| engine.outbox_limit(bytes))
     }
@@ -136,6 +202,24 @@ impl SocketIoBuilder {
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.engine(|engine| engine.allow_request(allow))
+    }
+
+    /// Told of each refused request, as the reference's event `connection_error` is: with the official code, message and what was wrong, and the request.
+    /// Refusals of namespaces are the middlewares' own.
+    ///
+    /// ```
+    /// use socket_io::SocketIo;
+    /// let io = SocketIo::builder()
+    ///     .on_refusal(|refusal, _parts| eprintln!("{}: {} ({refusal})", refusal.code(), refusal.message()))
+    ///     .build();
+    /// ```
+    ///
+    /// Mind that the request's query may hold a session id, which is a credential. A panic in the hook is caught.
+    pub fn on_refusal(
+        self,
+        observe: impl Fn(&RequestRefusal, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.engine(|engine| engine.on_refusal(observe))
     }
 
     /// Answers requests of pages from other origins. Off by default.
@@ -150,6 +234,28 @@ impl SocketIoBuilder {
 
     // Our own.
 
+    /// What happens to an event for one client whose outbox is full. Default [`OverflowPolicy::Reject`]: the emit says
+    /// [`EmitError::Full`](crate::EmitError::Full).
+    ///
+    /// ```
+    /// use socket_io::{OverflowPolicy, SocketIo};
+    /// let io = SocketIo::builder()
+    ///     .outbox_limit(1 << 20)
+    ///     .emit_overflow(OverflowPolicy::Disconnect)
+    ///     .broadcast_overflow(OverflowPolicy::DropNewest)
+    ///     .build();
+    /// ```
+    pub fn emit_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.config.emit_overflow = policy;
+        self
+    }
+
+    /// What happens to a broadcast for a recipient whose outbox is full. Default [`OverflowPolicy::Disconnect`].
+    pub fn broadcast_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.config.broadcast_overflow = policy;
+        self
+    }
+
     /// A connection that has joined no namespace by then is closed. Default 45 s.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.config.connect_timeout = time;
@@ -159,6 +265,13 @@ impl SocketIoBuilder {
     /// How long a broadcast waits for acknowledgements when it does not say itself. Default 10 s.
     pub fn ack_timeout(mut self, time: Duration) -> Self {
         self.config.ack_timeout = time;
+        self
+    }
+
+    /// How long other servers of a cluster are waited for, see [`Broadcast::fetch_sockets`](crate::Broadcast::fetch_sockets) and
+    /// [`Namespace::server_side_emit_with_ack`](crate::Namespace::server_side_emit_with_ack). Default 5 s.
+    pub fn server_timeout(mut self, time: Duration) -> Self {
+        self.config.server_timeout = time;
         self
     }
 
@@ -180,8 +293,8 @@ impl SocketIoBuilder {
         self
     }
 
-    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it nothing more is read from the connection, so that
-    /// the client is slowed down; the reference has no limit.
+    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it further events wait, as
+    /// [`inbox_limit`](Self::inbox_limit) lets them; the reference has no limit.
     ///
     /// # Panics
     ///
@@ -189,6 +302,16 @@ impl SocketIoBuilder {
     pub fn max_handlers(mut self, handlers: usize) -> Self {
         assert!(handlers > 0, "with a limit of 0 nothing would ever be read");
         self.config.max_handlers = handlers;
+        self
+    }
+
+    /// Bytes of received events that may wait on one connection, for a handler to be done or behind a middleware of their socket. Default 1 MiB. Beyond it
+    /// nothing more is read from the connection, so that the client is slowed down; the reference has no limit. A single event of any size may wait.
+    ///
+    /// What a client acknowledges overtakes its waiting events, so handlers that wait for acknowledgements of their own client get on, unless it has put more
+    /// events than this in front. Give such acknowledgements a timeout.
+    pub fn inbox_limit(mut self, bytes: usize) -> Self {
+        self.config.inbox_limit = bytes;
         self
     }
 
@@ -234,7 +357,33 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Told of everything that goes wrong in or around handlers. By default it is logged.
+    /// What other processes of a cluster may know of a socket's data, as [`RemoteSocket::data`](crate::RemoteSocket::data). Asked when they want to know.
+    /// Default: nothing, an empty object.
+    ///
+    /// ```
+    /// use socket_io::{Socket, SocketIo};
+    ///
+    /// struct User { name: String }
+    ///
+    /// let user_name = |socket: &Socket| socket.data::<User>().map(|user| user.name.clone());
+    /// let io = SocketIo::builder().remote_data(user_name).build();
+    /// ```
+    pub fn remote_data<T: Serialize>(
+        mut self,
+        data: impl Fn(&Socket) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.config.remote_data = Some(Arc::new(move |socket| {
+            let args = RawArgs::from_data(&(data(socket),));
+            let args = args.map_err(|error| error.to_string())?;
+            args.parse_first().map_err(|error| error.to_string())
+        }));
+        self
+    }
+
+    /// Told of everything that goes wrong in or around handlers, panics included. By default it is logged as the event `handler_failed` of `tracing`, on the
+    /// level `ERROR` if it is the server's fault and `WARN` if a client can cause it. A panic in the hook is caught.
+    ///
+    /// Texts may quote what the client sent. Ids of sockets of revision 3 are made of the session's id, so keep those out of logs that others read.
     pub fn on_error(mut self, observe: impl Fn(&HandlerError) + Send + Sync + 'static) -> Self {
         self.config.on_error = Some(Arc::new(observe));
         self
@@ -250,6 +399,52 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Lets a client whose connection broke get its session back: its id, rooms and data, and the events that it has missed. Off by default.
+    ///
+    /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text; only volatile events and
+    /// those that want an acknowledgement have none, and are not recovered. A client that has not received an event with an offset starts anew when it comes
+    /// back, so send each one something in `on_connect`. [`Socket::recovered`](crate::Socket::recovered) tells which it was.
+    ///
+    /// A session is kept when the connection ends, not when the client or the server makes the socket leave the namespace. It is given back once; while the
+    /// old connection is still thought to live, the client that comes back pushes it out. Rooms count as they were when the client left; who leaves or joins
+    /// one by [`Broadcast::join`](crate::Broadcast::join) meanwhile does so without those who are away.
+    ///
+    /// Whatever cannot be recovered has one outcome: the client gets a new session, and notices (`socket.recovered` is false).
+    ///
+    /// Events of a namespace are sent one after the other then, so that they reach everybody in the order of their offsets.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use socket_io::{RecoveryConfig, Refusal, Socket, SocketIo};
+    ///
+    /// let recovery = RecoveryConfig::default().max_disconnection(Duration::from_secs(300));
+    /// let io = SocketIo::builder().recovery(recovery).build();
+    /// io.of("/").on_connect(async |socket: Socket| {
+    ///     if !socket.recovered() {
+    ///         socket.join("news");
+    ///     }
+    ///     socket.emit("welcome", &()).map_err(Refusal::from)
+    /// });
+    /// ```
+    pub fn recovery(mut self, config: RecoveryConfig) -> Self {
+        self.recovery = Some(config);
+        self
+    }
+
+    /// Answers requests for exactly this path with the server's health, for load balancers and supervisors: 200 while it serves, 503 while it drains and once
+    /// it is closed. Off by default.
+    ///
+    /// The body tells what [`SocketIo::health`] does, with the time in seconds: `{"state":"serving","connections":2,"sockets":3,"unfinished_handlers":0,"uptime":60}`.
+    /// It is for everybody who asks, so choose a path that is not passed on to the world if that is not for everybody to know.
+    ///
+    /// ```
+    /// let io = socket_io::SocketIo::builder().health_path("/healthz").build();
+    /// ```
+    pub fn health_path(mut self, path: &str) -> Self {
+        self.config.health_path = Some(path.into());
+        self
+    }
+
     /// Makes the adapter of each namespace, of which it is given the name. Default: [`MemoryAdapter`].
     pub fn adapter<A: Adapter>(mut self, make: impl Fn(&str) -> A + Send + Sync + 'static) -> Self {
         self.config.adapter = Arc::new(move |name| Arc::new(make(name)));
@@ -262,6 +457,7 @@ impl fmt::Debug for SocketIoBuilder {
         f.debug_struct("SocketIoBuilder")
             .field("engine", &self.engine)
             .field("config", &self.config)
+            .field("recovery", &self.recovery)
             .finish()
     }
 }
@@ -271,13 +467,18 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("connect_timeout", &self.connect_timeout)
             .field("ack_timeout", &self.ack_timeout)
+            .field("server_timeout", &self.server_timeout)
             .field("attachment_timeout", &self.attachment_timeout)
             .field("max_namespaces", &self.max_namespaces)
             .field("max_joining", &self.max_joining)
             .field("max_handlers", &self.max_handlers)
+            .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
+            .field("emit_overflow", &self.emit_overflow)
+            .field("broadcast_overflow", &self.broadcast_overflow)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)
+            .field("health_path", &self.health_path)
             .field("parser", &self.parser)
             .finish_non_exhaustive()
     }

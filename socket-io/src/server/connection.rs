@@ -1,14 +1,14 @@
 //! One Engine.IO session: its packets find their namespaces, in the connection's one task.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
 use engine_io::{CloseReason, Message, Revision, Sender, Text};
 use parking_lot::Mutex;
-use serde::Serialize;
 use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
@@ -16,12 +16,13 @@ use super::SocketIo;
 use super::eio3;
 use super::error::Failure;
 use super::extract::{Context, Question};
-use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
+use super::handler;
+use super::handlers::{Callees, EventCallees};
+use super::inbox::{Arrival, Inbox, Screening, Turn};
+use super::joining::{Joining, Progress};
+use super::log::Brief;
 use super::socket::Socket;
-use crate::protocol::{
-    AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
-};
-use crate::refusal::Refusal;
+use crate::protocol::{Decoder, DisconnectReason, Packet};
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
 const LEFT_GRACE: Duration = Duration::from_secs(10);
@@ -32,6 +33,8 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
+    /// How many sockets there were.
+    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -43,7 +46,13 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
-    /// The connection's task, when it waits for one of them to end.
+    /// The connection has ended, and the server counts its handlers.
+    is_over: bool,
+    /// The task waits for one of them to end.
+    is_busy: bool,
+    /// Not later than the first end of an authorization.
+    expiry: Option<Instant>,
+    /// The connection's task.
     waker: Option<Waker>,
 }
 
@@ -62,8 +71,14 @@ impl Connection {
         Self {
             io,
             sender,
+            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
+    }
+
+    /// How many sockets there were before a new one.
+    pub(crate) fn next_place(&self) -> u32 {
+        self.places.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
@@ -87,19 +102,25 @@ impl Connection {
         let admitted = socket.set_connected();
         if admitted {
             state.sockets.push(socket.clone());
+            state.expiry = earlier(state.expiry, socket.expiry());
         } else {
             state.remember(socket.namespace().name());
         }
         admitted
     }
 
-    fn socket(&self, namespace: &str) -> Option<Socket> {
+    pub(super) fn socket(&self, namespace: &str) -> Option<Socket> {
         let state = self.state.lock();
         state
             .sockets
             .iter()
             .find(|socket| **socket.namespace().name() == *namespace)
             .cloned()
+    }
+
+    /// How many namespaces it has joined.
+    pub(super) fn joined(&self) -> usize {
+        self.state.lock().sockets.len()
     }
 
     fn has_left(&self, namespace: &str) -> bool {
@@ -110,17 +131,80 @@ impl Connection {
 
     /// Counts a handler until the guard is dropped.
     pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
-        self.state.lock().running += 1;
+        let mut state = self.state.lock();
+        state.running += 1;
+        let is_over = state.is_over;
+        drop(state);
+        if is_over {
+            self.io.count_unfinished(1);
+        }
         RunningHandler(self.clone())
     }
 
-    /// Whether too many handlers are running; if so, the task is woken when one ends.
-    fn is_busy(&self, limit: usize, cx: &TaskContext<'_>) -> bool {
+    /// The connection has ended.
+    fn finish(&self) {
         let mut state = self.state.lock();
-        let busy = state.running >= limit;
-        state.waker = busy.then(|| cx.waker().clone());
-        busy
+        state.is_over = true;
+        let running = state.running;
+        drop(state);
+        if running > 0 {
+            self.io.count_unfinished(running as isize);
+        }
     }
+
+    /// How many handlers wait, told to one of its sockets only, so that a sum over sockets has each connection once.
+    pub(crate) fn running_beside(&self, socket: &Socket) -> usize {
+        let state = self.state.lock();
+        let is_first = state.sockets.first().is_some_and(|first| first.is(socket));
+        if is_first { state.running } else { 0 }
+    }
+
+    /// Whether too many handlers are running, and when an authorization may end. The task is woken when a handler has ended, or when one may end sooner.
+    fn poll_state(&self, limit: usize, cx: &TaskContext<'_>) -> (bool, Option<Instant>) {
+        let mut state = self.state.lock();
+        state.is_busy = state.running >= limit;
+        let is_known = |waker: &Waker| waker.will_wake(cx.waker());
+        let previous = if state.waker.as_ref().is_some_and(is_known) {
+            None
+        } else {
+            state.waker.replace(cx.waker().clone())
+        };
+        let polled = (state.is_busy, state.expiry);
+        drop(state);
+        drop(previous);
+        polled
+    }
+
+    /// An authorization ends at this time.
+    pub(crate) fn expect_expiry(&self, end: Instant) {
+        let mut state = self.state.lock();
+        let sooner = state.expiry.is_none_or(|expiry| end < expiry);
+        if sooner {
+            state.expiry = Some(end);
+        }
+        let waker = state.waker.clone().filter(|_| sooner);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Those whose authorization has ended.
+    fn expired(&self) -> SmallVec<[Socket; 1]> {
+        let mut state = self.state.lock();
+        let (expired, others): (SmallVec<[&Socket; 1]>, SmallVec<[&Socket; 1]>) = state
+            .sockets
+            .iter()
+            .partition(|socket| socket.has_expired());
+        let expired = expired.into_iter().cloned().collect();
+        let expiry = others.into_iter().filter_map(Socket::expiry).min();
+        state.expiry = expiry;
+        expired
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 pub(crate) struct RunningHandler(Arc<Connection>);
@@ -129,8 +213,13 @@ impl Drop for RunningHandler {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.running -= 1;
-        let waker = state.waker.take();
+        let was_busy = std::mem::take(&mut state.is_busy);
+        let waker = was_busy.then(|| state.waker.clone()).flatten();
+        let is_over = state.is_over;
         drop(state);
+        if is_over {
+            self.0.io.count_unfinished(-1);
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -139,33 +228,37 @@ impl Drop for RunningHandler {
 
 /// The task of a connection.
 pub(crate) struct Driver {
-    engine: engine_io::Socket,
-    connection: Arc<Connection>,
+    pub(super) engine: engine_io::Socket,
+    pub(super) connection: Arc<Connection>,
     decoder: Decoder,
-    joining: Vec<Joining>,
+    pub(super) joining: Vec<Joining>,
+    /// Events that wait.
+    inbox: Option<Box<Inbox>>,
+    /// Bytes of the messages of the packet that is arriving.
+    arrived: usize,
     /// No namespace was joined yet.
-    is_new: bool,
+    pub(super) is_new: bool,
+    /// Too many handlers are running.
+    is_busy: bool,
     /// Limits the time to the first namespace, and later that of attachments.
+    pub(super) deadline: Option<Instant>,
+    /// Fires at the deadline or when an authorization ends, whichever comes first.
     timer: Option<Pin<Box<Sleep>>>,
     /// The peer broke the protocol; nothing more is taken from it.
     violated: bool,
 }
 
-struct Joining {
-    socket: Socket,
-    middlewares: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
-}
-
 enum Step {
     Message(Message),
-    Joined(Socket, Result<(), Refusal>),
+    Progress(Progress),
+    Turn(Turn),
     TimeUp,
     Closed,
 }
 
 impl Driver {
     pub(crate) fn new(io: SocketIo, engine: engine_io::Socket) -> Self {
-        let timer = Box::pin(tokio::time::sleep(io.config().connect_timeout));
+        let deadline = Instant::now().checked_add(io.config().connect_timeout);
         let decoder = io.config().parser.decoder(io.config().decoder);
         let connection = Connection::new(io, engine.sender());
         Self {
@@ -173,8 +266,12 @@ impl Driver {
             connection: Arc::new(connection),
             decoder,
             joining: Vec::new(),
+            inbox: None,
+            arrived: 0,
             is_new: true,
-            timer: Some(timer),
+            is_busy: false,
+            deadline,
+            timer: None,
             violated: false,
         }
     }
@@ -186,7 +283,8 @@ impl Driver {
         loop {
             match poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Message(message) => self.handle_message(message),
-                Step::Joined(socket, result) => self.finish_join(&socket, result),
+                Step::Progress(progress) => self.go_on(progress),
+                Step::Turn(turn) => self.handle_turn(turn),
                 Step::TimeUp => self.handle_time_up(),
                 Step::Closed => break,
             }
@@ -196,36 +294,42 @@ impl Driver {
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
-            // It joined while the others were told.
-            _ if self.connection.io.is_closed() => DisconnectReason::ServerShuttingDown,
+            // The server drains, or the socket joined while the others were told.
+            _ if self.connection.io.is_shutting_down() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
         };
         self.leave_all(reason);
     }
 
-    fn is_eio3(&self) -> bool {
+    pub(super) fn is_eio3(&self) -> bool {
         self.engine.revision() == Revision::V3
     }
 
     fn poll_step(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
         for index in 0..self.joining.len() {
-            if let Poll::Ready(result) = self.joining[index].middlewares.as_mut().poll(cx) {
-                let joining = self.joining.remove(index);
-                return Poll::Ready(Step::Joined(joining.socket, result));
+            if let Poll::Ready(progress) = self.joining[index].poll(cx) {
+                self.joining.remove(index);
+                return Poll::Ready(Step::Progress(progress));
             }
         }
-        if let Some(timer) = &mut self.timer {
-            if timer.as_mut().poll(cx).is_ready() {
-                self.timer = None;
-                return Poll::Ready(Step::TimeUp);
-            }
+        let config = self.connection.io.config();
+        let (is_busy, expiry) = self.connection.poll_state(config.max_handlers, cx);
+        self.is_busy = is_busy;
+        let deadline = earlier(self.deadline, expiry);
+        if poll_timer(&mut self.timer, deadline, cx).is_ready() {
+            return Poll::Ready(Step::TimeUp);
         }
-        if self
-            .connection
-            .is_busy(self.connection.io.config().max_handlers, cx)
-        {
-            ready!(self.engine.poll_drive(cx));
-            return Poll::Ready(Step::Closed);
+        if let Some(inbox) = &mut self.inbox {
+            if let Some(turn) = inbox.poll(cx, is_busy) {
+                return Poll::Ready(Step::Turn(turn));
+            }
+            if inbox.is_full(config.inbox_limit) {
+                ready!(self.engine.poll_drive(cx));
+                return Poll::Ready(Step::Closed);
+            }
+            if inbox.is_empty() {
+                self.inbox = None;
+            }
         }
         Poll::Ready(match ready!(self.engine.poll_recv(cx)) {
             Some(message) => Step::Message(message),
@@ -237,26 +341,28 @@ impl Driver {
         if self.violated {
             return;
         }
+        self.arrived += message.len();
         match self.decoder.handle(message) {
-            Ok(Some(packet)) => self.handle_packet(packet),
+            Ok(Some(packet)) => {
+                let size = std::mem::take(&mut self.arrived);
+                self.handle_packet(packet, size);
+            }
             Ok(None) => {}
             Err(error) => self.violate(&error.to_string()),
         }
         if self.is_new {
             return;
         }
-        match (self.decoder.awaiting(), &self.timer) {
-            (true, None) => {
-                let time = self.connection.io.config().attachment_timeout;
-                self.timer = Some(Box::pin(tokio::time::sleep(time)));
-            }
-            (false, Some(_)) => self.timer = None,
-            _ => {}
+        if !self.decoder.awaiting() {
+            self.deadline = None;
+        } else if self.deadline.is_none() {
+            let time = self.connection.io.config().attachment_timeout;
+            self.deadline = Instant::now().checked_add(time);
         }
     }
 
-    /// The one match over the packets of a client.
-    fn handle_packet(&mut self, packet: Packet) {
+    /// The one match over the packets of a client; this one came in messages of `size` bytes together.
+    fn handle_packet(&mut self, packet: Packet, size: usize) {
         match packet {
             Packet::Connect { namespace, .. } if self.is_eio3() => {
                 let name = namespace.slice_ref(eio3::namespace(&namespace));
@@ -273,8 +379,15 @@ impl Driver {
                 ack,
                 event,
             } => {
+                let arrival = Arrival { event, ack, size };
                 if let Some(socket) = self.member(&namespace) {
-                    self.dispatch(&socket, event, ack);
+                    let inbox = self.inbox.as_ref();
+                    if self.is_busy || inbox.is_some_and(|inbox| inbox.holds(&socket)) {
+                        let inbox = self.inbox.get_or_insert_default();
+                        inbox.push(&socket, arrival);
+                    } else {
+                        self.dispatch(&socket, arrival);
+                    }
                 }
             }
             Packet::Ack {
@@ -304,13 +417,28 @@ impl Driver {
         if socket.is_none() && !self.connection.has_left(namespace) {
             self.violate("packet for a namespace that was not joined");
         }
-        socket
+        socket.filter(is_heard)
     }
 
-    fn dispatch(&mut self, socket: &Socket, event: Event, ack: Option<AckId>) {
-        let (any, named) = socket.namespace().event_handlers(&event.name);
-        let named = named.unwrap_or_default();
-        if any.is_empty() && named.is_empty() {
+    fn handle_turn(&mut self, turn: Turn) {
+        match turn {
+            Turn::Next(socket, arrival) => {
+                if is_heard(&socket) {
+                    self.dispatch(&socket, arrival);
+                }
+            }
+            Turn::Screened(screening, result) => self.finish_screening(screening, result),
+        }
+    }
+
+    fn dispatch(&mut self, socket: &Socket, arrival: Arrival) {
+        let Arrival { event, ack, size } = arrival;
+        let EventCallees {
+            any,
+            middlewares,
+            named,
+        } = socket.event_callees(&event.name);
+        if any.is_empty() && named.is_empty() && middlewares.is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
             if let Err(error) = event.args.validate() {
                 self.violate(&error.to_string());
@@ -324,144 +452,69 @@ impl Driver {
             ack: ack.map(Question::new),
             reason: None,
         };
-        for handler in any.iter().chain(named.iter()) {
-            if !socket.is_connected() {
+        self.run_all(&any, &context);
+        let Some(middlewares) = middlewares else {
+            return self.run_all(&named, &context);
+        };
+        if !is_heard(socket) {
+            return;
+        }
+        let mut screening = Screening::new(context, middlewares, named, size);
+        match screening.poll(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(result) => self.finish_screening(screening, result),
+            Poll::Pending => {
+                let inbox = self.inbox.get_or_insert_default();
+                inbox.screen(socket, screening);
+            }
+        }
+    }
+
+    /// The middlewares are done with an event.
+    fn finish_screening(&mut self, screening: Screening, result: Result<(), Failure>) {
+        let context = screening.context;
+        match result {
+            Ok(()) => self.run_all(&screening.handlers, &context),
+            Err(failure) if failure.is_violation() => self.violate_by(&failure),
+            Err(failure) => {
+                handler::fail(
+                    &context.socket,
+                    context.event,
+                    context.ack.as_ref(),
+                    failure,
+                );
+            }
+        }
+    }
+
+    fn run_all(&mut self, callees: &Callees, context: &Context) {
+        for callee in callees.iter(&context.socket) {
+            if !is_heard(&context.socket) {
                 return;
             }
-            if let Err(failure) = handler::run(handler, context.clone()) {
-                let message = match failure {
-                    Failure::Args(error) => error.to_string(),
-                    other => format!("{other:?}"),
-                };
-                return self.violate(&message);
-            }
-        }
-    }
-
-    // Joining.
-
-    fn join(&mut self, name: &Text, auth: Option<RawJson>) {
-        let pending = self
-            .joining
-            .iter()
-            .any(|joining| joining.socket.namespace().name() == name);
-        if pending || self.connection.socket(name).is_some() {
-            return self.violate("namespace joined twice");
-        }
-        let io = &self.connection.io;
-        let config = io.config();
-        let joined = self.connection.state.lock().sockets.len();
-        if joined + self.joining.len() >= config.max_namespaces
-            || self.joining.len() >= config.max_joining
-        {
-            return self.refuse(name, &Refusal::new("too many namespaces"));
-        }
-        let id = if self.is_eio3() {
-            Ok(eio3::socket_id(name, self.engine.sid()))
-        } else {
-            io.next_id()
-        };
-        let id = match id {
-            Ok(id) => id,
-            Err(refusal) => return self.refuse(name, &refusal),
-        };
-        let Some(namespace) = io.enter(name) else {
-            return self.refuse(name, &Refusal::new("Invalid namespace"));
-        };
-        // Slices of the message would keep all of it in memory.
-        let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
-        let middlewares = namespace.middlewares();
-        let socket = Socket::new(
-            id,
-            namespace,
-            self.connection.clone(),
-            auth,
-            config.max_acks,
-        );
-        if middlewares.is_empty() {
-            return self.finish_join(&socket, Ok(()));
-        }
-        let context = Context {
-            socket: socket.clone(),
-            event: Text::from_static("connection"),
-            args: RawArgs::empty(),
-            ack: None,
-            reason: None,
-        };
-        self.joining.push(Joining {
-            socket,
-            middlewares: Box::pin(run_middlewares(middlewares, context)),
-        });
-    }
-
-    fn finish_join(&mut self, socket: &Socket, result: Result<(), Refusal>) {
-        if let Err(refusal) = result {
-            socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
-            let name = socket.namespace().name();
-            return if self.is_eio3() {
-                let parser = &self.connection.io.config().parser;
-                let packet = parser.encode_error_eio3(name, &eio3::payload(&refusal));
-                self.send_refusal(name, &refusal, packet)
-            } else {
-                self.refuse(name, &refusal)
+            let Some(handler) = callee.claim() else {
+                continue;
             };
-        }
-        #[derive(Serialize)]
-        struct Joined<'a> {
-            sid: &'a str,
-        }
-        // Old clients know their ids.
-        let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
-        let parser = &self.connection.io.config().parser;
-        let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
-        let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
-        if !sent {
-            // The connection is closing, or a middleware has disconnected the socket.
-            return socket.leave_namespace(DisconnectReason::ForcedClose);
-        }
-        if !self.connection.admit(socket) {
-            // Somebody has disconnected it in this moment, and what told the client may have left before the confirmation.
-            return socket.say_goodbye();
-        }
-        self.is_new = false;
-        self.timer = None;
-        socket.enter_namespace();
-        tracing::debug!(socket = %socket.id(), namespace = %socket.namespace().name(), "connected");
-        let context = || Context {
-            socket: socket.clone(),
-            event: Text::from_static("connection"),
-            args: RawArgs::empty(),
-            ack: None,
-            reason: None,
-        };
-        socket.run_handlers(&socket.namespace().connect_handlers(), context);
-    }
-
-    fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
-        let parser = &self.connection.io.config().parser;
-        let packet = parser.encode_connect_error(namespace, refusal);
-        self.send_refusal(namespace, refusal, packet);
-    }
-
-    fn send_refusal(
-        &mut self,
-        namespace: &str,
-        refusal: &Refusal,
-        packet: Result<Encoded, EncodeError>,
-    ) {
-        tracing::debug!(%namespace, %refusal, "namespace refused");
-        match packet {
-            // A full outbox or a closing connection: the peer has other worries.
-            Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
-            Err(error) => self.violate(&error.to_string()),
+            if let Err(failure) = handler::run(handler, context.clone()) {
+                return self.violate_by(&failure);
+            }
         }
     }
 
     // The end.
 
     fn handle_time_up(&mut self) {
+        for socket in self.connection.expired() {
+            socket.expire();
+        }
+        if self
+            .deadline
+            .is_none_or(|deadline| Instant::now() < deadline)
+        {
+            return;
+        }
+        self.deadline = None;
         if self.is_new {
-            tracing::debug!("no namespace joined in time");
+            tracing::debug!(name: "connect_timeout", target: "socket_io", connection = self.engine.number());
             self.violated = true;
             self.connection.sender.close();
         } else {
@@ -469,12 +522,25 @@ impl Driver {
         }
     }
 
+    /// The arguments of an event are none.
+    fn violate_by(&mut self, failure: &Failure) {
+        match failure {
+            Failure::Args(error) => self.violate(&error.to_string()),
+            other => self.violate(&format!("{other:?}")),
+        }
+    }
+
     /// The peer broke the protocol: its connection is closed, with all its namespaces.
-    fn violate(&mut self, message: &str) {
+    pub(super) fn violate(&mut self, message: &str) {
         if std::mem::replace(&mut self.violated, true) {
             return;
         }
-        tracing::debug!(message, "protocol violation");
+        tracing::debug!(
+            name: "violation",
+            target: "socket_io",
+            connection = self.engine.number(),
+            reason = %Brief(message),
+        );
         for socket in self.connection.sockets() {
             socket.report(
                 Text::from_static("error"),
@@ -486,10 +552,11 @@ impl Driver {
     }
 
     fn leave_all(&mut self, reason: DisconnectReason) {
-        let joining = std::mem::take(&mut self.joining);
-        let joining = joining.into_iter().map(|joining| joining.socket);
-        for socket in self.connection.sockets().into_iter().chain(joining) {
+        for socket in self.connection.sockets() {
             socket.leave_namespace(reason);
+        }
+        for joining in std::mem::take(&mut self.joining) {
+            joining.abandon(&self.connection.io, reason);
         }
     }
 }
@@ -498,26 +565,35 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.leave_all(DisconnectReason::ForcedClose);
+        // Before the engine hears of it, so that nobody who waits for the last connection misses its handlers.
+        self.connection.finish();
+        // Whoever keeps a socket that has left keeps no task with it.
+        let waker = self.connection.state.lock().waker.take();
+        drop(waker);
     }
 }
 
-async fn run_middlewares(
-    middlewares: Arc<[ErasedMiddleware]>,
-    context: Context,
-) -> Result<(), Refusal> {
-    // The peer learns nothing of what is no fault of its own but that it happened.
-    let internal = |failure| {
-        context.socket.report(context.event.clone(), failure);
-        Refusal::new("internal error")
-    };
-    let panicked = |panic: Panic| internal(panic.into());
-    for middleware in middlewares.iter() {
-        let future = match caught(|| middleware(context.clone())).map_err(panicked)? {
-            Ok(future) => future,
-            Err(Failure::Args(error)) => return Err(Refusal::new(error.to_string())),
-            Err(failure) => return Err(internal(failure)),
-        };
-        CatchPanic(future).await.map_err(panicked)??;
+/// Whether packets of the socket still count. One whose authorization has expired leaves here.
+fn is_heard(socket: &Socket) -> bool {
+    if socket.has_expired() {
+        socket.expire();
     }
-    Ok(())
+    socket.is_connected()
+}
+
+/// Ready when the deadline has passed. Without one there is no timer.
+fn poll_timer(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    deadline: Option<Instant>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<()> {
+    let Some(deadline) = deadline else {
+        *timer = None;
+        return Poll::Pending;
+    };
+    let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.as_mut().poll(cx)
 }

@@ -5,13 +5,34 @@ use serde::de::DeserializeOwned;
 
 use super::ack::AckFuture;
 use super::error::EmitError;
+use super::log::Brief;
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::socket::Socket;
-use crate::adapter::{Delivery, Flags, Target};
-use crate::common::Outcome;
-use crate::protocol::{AckId, Encoded};
+use super::stats::Tally;
+use crate::adapter::{Flags, OverflowPolicy, SocketId, Target};
+use crate::protocol::{AckId, Encoded, Outgoing};
 
-/// How one event is sent to one client; see [`Socket::volatile`] and [`Socket::compress`]. Each step returns the changed choice; nothing happens before the
+/// What became of an event for one client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is queued, behind everything that was sent before.
+    Queued,
+    /// It took the place of an older one of the same key that was still waiting; see [`Emit::latest`].
+    Replaced,
+    /// It was volatile and the client was busy, so it was dropped.
+    Skipped,
+    /// The outbox was full and the policy lets it be dropped.
+    Dropped,
+    /// The outbox was full and the client was disconnected for that. Of events for one client this is [`EmitError::Disconnected`].
+    Overflowed,
+    /// The socket left in this moment, or its [`Grant`](crate::Grant) has ended. Of events for one client this is [`EmitError::Disconnected`] or
+    /// [`EmitError::Expired`].
+    Disconnected,
+}
+
+/// How one event is sent to one client; see [`Socket::volatile`], [`Socket::compress`], [`Socket::latest`] and [`Socket::overflow`]. Each step returns the changed choice; nothing happens before the
 /// last one.
 ///
 /// ```no_run
@@ -25,6 +46,7 @@ use crate::protocol::{AckId, Encoded};
 pub struct Emit {
     socket: Socket,
     flags: Flags,
+    latest: Option<String>,
 }
 
 impl Emit {
@@ -32,6 +54,7 @@ impl Emit {
         Self {
             socket,
             flags: Flags::default(),
+            latest: None,
         }
     }
 
@@ -48,6 +71,31 @@ impl Emit {
         self
     }
 
+    /// Makes it an event of which only the newest is wanted: if one of the same name, with the same key, still waits for this socket, it is replaced, its
+    /// attachments included. So of positions, prices or progress a slow client gets the newest, and no more than one of each key ever waits for it.
+    ///
+    /// The newer event gets the older one's place in the queue, so that every key has its turn however often the others change. It may therefore overtake events
+    /// that were sent since the older one; what has to keep its order with others is sent without a key.
+    ///
+    /// ```no_run
+    /// # fn example(socket: socket_io::Socket) -> Result<(), socket_io::EmitError> {
+    /// socket.latest("player 7").emit("position", &(12.5, 7.0))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It means nothing to [`emit_with_ack`](Self::emit_with_ack): every question is asked.
+    pub fn latest(mut self, key: &str) -> Self {
+        self.latest = Some(key.to_owned());
+        self
+    }
+
+    /// What happens to the event if the client's outbox is full. Default: [`emit_overflow`](crate::SocketIoBuilder::emit_overflow).
+    pub fn overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.flags.overflow = Some(policy);
+        self
+    }
+
     /// Sends the event; see [`Socket::emit`].
     ///
     /// # Errors
@@ -58,11 +106,12 @@ impl Emit {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Outcome, EmitError> {
-        to_one(&self.socket, event, None, data, self.flags)
+        let latest = self.latest.as_deref();
+        to_one(&self.socket, event, None, data, latest, self.flags)
     }
 
     /// Sends the event and waits for the acknowledgement; see [`Socket::emit_with_ack`]. Of a volatile event that was dropped the answer is
-    /// [`AckError::Skipped`](crate::AckError::Skipped).
+    /// [`AckError::Skipped`](crate::AckError::Skipped), and so it is of one that the policy for full outboxes drops.
     pub fn emit_with_ack<R: DeserializeOwned>(
         &self,
         event: &str,
@@ -78,69 +127,137 @@ pub(crate) fn to_one(
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
+    latest: Option<&str>,
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
+    if let (Some(identity), None, None, false) = (socket.identity(), ack, latest, flags.volatile) {
+        let outgoing = outgoing(socket.namespace(), event, data)?;
+        return identity.send(socket, outgoing, flags);
+    }
     let packet = encode(socket.namespace(), event, ack, data, flags)?;
-    deliver(socket, &packet, flags)
+    let packet = packet.with_latest(event, latest);
+    let policy = socket.namespace().config().emit_overflow;
+    match queue(socket, &packet, flags, policy)? {
+        Outcome::Overflowed => Err(EmitError::Disconnected),
+        outcome => Ok(outcome),
+    }
 }
 
-/// Sends an event to the sockets of a namespace that match.
+/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process.
 pub(crate) fn to_many(
     namespace: &Namespace,
     event: &str,
     data: &(impl Serialize + ?Sized),
+    latest: Option<&str>,
     target: &Target,
     flags: Flags,
-) -> Result<Delivery, EmitError> {
-    let packet = encode(namespace, event, None, data, flags)?;
-    Ok(namespace.adapter().broadcast(&packet, target, flags))
+    told: &mut dyn FnMut(&SocketId, Outcome),
+) -> Result<(), EmitError> {
+    if let (Some(journal), None, false) = (namespace.journal(), latest, flags.volatile) {
+        let outgoing = outgoing(namespace, event, data)?;
+        journal.send_to_many(namespace, outgoing, target, flags, told);
+    } else {
+        let packet = encode(namespace, event, None, data, flags)?;
+        let packet = packet.with_latest(event, latest);
+        namespace.adapter().broadcast(&packet, target, flags, told);
+    }
+    Ok(())
+}
+
+/// Writes an event, all but its offset.
+fn outgoing(
+    namespace: &Namespace,
+    event: &str,
+    data: &(impl Serialize + ?Sized),
+) -> Result<Outgoing, EmitError> {
+    let config = namespace.config();
+    let outgoing = Outgoing::new_with(&config.parser, event, data, config.max_attachments);
+    Ok(outgoing?)
 }
 
 /// Writes an event for clients of a namespace.
-pub(crate) fn encode(
-    namespace: &Namespace,
+pub(crate) fn encode<'a>(
+    namespace: &'a Namespace,
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
     flags: Flags,
-) -> Result<Encoded, EmitError> {
+) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
     let packet =
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    Ok(if flags.uncompressed {
+    let packet = if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    })
+    };
+    Ok(EventPacket::new(namespace, packet))
 }
 
-/// Queues a finished event for one client.
-pub(crate) fn deliver(
-    socket: &Socket,
-    packet: &Encoded,
-    flags: Flags,
-) -> Result<Outcome, EmitError> {
-    if flags.volatile && !socket.connection().sender.is_writable() {
-        return Ok(Outcome::Skipped);
-    }
-    socket.send(packet).map(|()| Outcome::Queued)
-}
-
-impl Delivery {
-    /// One recipient's share of a broadcast. Whose outbox is full is disconnected.
-    pub(crate) fn deliver(&mut self, socket: &Socket, packet: &Encoded, flags: Flags) {
-        match deliver(socket, packet, flags) {
-            Ok(Outcome::Queued) => self.sent += 1,
-            Ok(Outcome::Skipped) => self.skipped += 1,
-            Err(EmitError::Full { .. }) => {
-                self.overflowed += 1;
-                tracing::warn!(socket = %socket.id(), "outbox full during a broadcast, connection closed");
-                socket.connection().sender.abort();
-            }
-            // It left in this moment.
-            Err(_) => {}
+impl Socket {
+    /// Queues one recipient's share of a broadcast.
+    pub(crate) fn deliver(&self, packet: &EventPacket<'_>, flags: Flags) -> Outcome {
+        let policy = self.namespace().config().broadcast_overflow;
+        let result = match packet.round() {
+            Some(round) => round.deliver(self, packet.encoded(), flags.overflow.unwrap_or(policy)),
+            None => queue(self, packet, flags, policy),
+        };
+        match result {
+            Ok(outcome) => outcome,
+            Err(EmitError::Full { .. }) => Outcome::Dropped,
+            Err(_) => Outcome::Disconnected,
         }
     }
+}
+
+/// `policy` counts unless the flags have one.
+fn queue(
+    socket: &Socket,
+    packet: &EventPacket<'_>,
+    flags: Flags,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    if socket.watches_outgoing() {
+        socket.check_sending()?;
+        socket.tell_outgoing(packet);
+    }
+    if flags.volatile {
+        return socket.send_volatile(packet.encoded());
+    }
+    let outcome = push(socket, packet.encoded(), flags.overflow.unwrap_or(policy))?;
+    if outcome == Outcome::Overflowed {
+        report_overflow(socket);
+    }
+    Ok(outcome)
+}
+
+/// Queues a packet, and does what the policy says where there is no room. Calls nothing of the user's.
+pub(crate) fn push(
+    socket: &Socket,
+    packet: &Encoded,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    match (socket.send(packet), policy) {
+        (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {
+            let connection = socket.connection();
+            Tally::count(&connection.io.tally().overflowed);
+            connection.sender.abort();
+            Ok(Outcome::Overflowed)
+        }
+        (Err(EmitError::Full { .. }), OverflowPolicy::DropNewest) => Ok(Outcome::Dropped),
+        (result, _) => result,
+    }
+}
+
+/// The connection of a client that reads too slowly was closed.
+pub(crate) fn report_overflow(socket: &Socket) {
+    tracing::warn!(
+        name: "overflow",
+        target: "socket_io",
+        connection = socket.connection().sender.number(),
+        namespace = %Brief(socket.namespace().name()),
+        socket = socket.log_id(),
+    );
 }

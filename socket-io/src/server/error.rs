@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use engine_io::{SendError, Text};
 
+use super::Refusal;
+use super::grant::EXPIRED;
 use crate::adapter::SocketId;
 use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
-use crate::refusal::Refusal;
 
 /// Why something was not sent.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,8 @@ pub enum EmitError {
         /// The limit.
         limit: usize,
     },
+    /// The socket's authorization has expired; it is about to leave.
+    Expired,
 }
 
 impl fmt::Display for EmitError {
@@ -43,6 +46,7 @@ impl fmt::Display for EmitError {
             Self::TooManyAcks { limit } => {
                 write!(f, "{limit} acknowledgements are awaited already")
             }
+            Self::Expired => f.write_str(EXPIRED),
         }
     }
 }
@@ -80,7 +84,7 @@ impl From<PendingError> for EmitError {
 pub enum AckError {
     /// The event was not sent.
     Emit(EmitError),
-    /// The event was volatile and the peer busy, so it was dropped.
+    /// The event was dropped: it was volatile and the peer busy, or the outbox was full and the policy says so.
     Skipped,
     /// The peer did not answer in time.
     Timeout(Duration),
@@ -88,15 +92,18 @@ pub enum AckError {
     Disconnected,
     /// The peer answered something else than what was asked for.
     Args(ArgsError),
+    /// Another server of the cluster did not answer, or did not say whom of its clients it has asked.
+    NoServer,
 }
 
 impl fmt::Display for AckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Emit(error) => error.fmt(f),
-            Self::Skipped => f.write_str("the peer was busy and the event volatile"),
+            Self::Skipped => f.write_str("the peer was busy and the event dropped"),
             Self::Timeout(time) => write!(f, "no acknowledgement within {time:?}"),
             Self::Disconnected => f.write_str("disconnected before the acknowledgement"),
+            Self::NoServer => f.write_str("another server did not answer"),
             Self::Args(error) => error.fmt(f),
         }
     }
@@ -116,8 +123,8 @@ impl From<EmitError> for AckError {
 pub struct HandlerError {
     /// The namespace.
     pub namespace: Text,
-    /// The socket.
-    pub socket: SocketId,
+    /// The socket; none for events between servers.
+    pub socket: Option<SocketId>,
     /// The event; `connection`, `disconnecting` and `disconnect` for those handlers.
     pub event: Text,
     /// What happened.
@@ -130,7 +137,7 @@ pub struct HandlerError {
 pub enum Failure {
     /// The handler panicked with this message. The connection lives on.
     Panicked(String),
-    /// The handler returned this error.
+    /// The handler, or a middleware for events, returned this error.
     Returned(Refusal),
     /// The event does not have the arguments that the handler wants; it was not called.
     Args(ArgsError),
@@ -138,6 +145,8 @@ pub enum Failure {
     Missing(String),
     /// The acknowledgement could not be sent.
     Reply(EmitError),
+    /// The last event of a socket whose authorization has expired could not be sent.
+    Farewell(EmitError),
     /// The peer broke the protocol; its connection is closed.
     Protocol(String),
 }
@@ -154,18 +163,25 @@ impl Failure {
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "event {:?} of {} in {}: ",
-            self.event, self.socket, self.namespace
-        )?;
-        match &self.failure {
-            Failure::Panicked(message) => write!(f, "handler panicked: {message}"),
-            Failure::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
-            Failure::Args(error) => error.fmt(f),
-            Failure::Missing(what) => f.write_str(what),
-            Failure::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
-            Failure::Protocol(message) => write!(f, "protocol violation: {message}"),
+        write!(f, "event {:?} of ", self.event)?;
+        match &self.socket {
+            Some(socket) => socket.fmt(f)?,
+            None => f.write_str("another server")?,
+        }
+        write!(f, " in {}: {}", self.namespace, self.failure)
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(message) => write!(f, "handler panicked: {message}"),
+            Self::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
+            Self::Args(error) => error.fmt(f),
+            Self::Missing(what) => f.write_str(what),
+            Self::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
+            Self::Farewell(error) => write!(f, "last event not sent: {error}"),
+            Self::Protocol(message) => write!(f, "protocol violation: {message}"),
         }
     }
 }

@@ -5,15 +5,29 @@ mod broadcast;
 mod bundle;
 mod config;
 mod connection;
+mod drain;
 mod eio3;
 mod emit;
 mod error;
 mod extract;
-mod handler;
+mod grant;
+pub(crate) mod handler;
+pub(crate) mod handlers;
 mod handshake;
+mod health;
+mod inbox;
+mod joining;
+mod log;
 mod namespace;
+mod own_handlers;
+mod packet;
+mod recovery;
+mod remote;
 mod reply;
+mod server_events;
 mod socket;
+mod stats;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -23,37 +37,57 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text};
+use engine_io::{
+    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text,
+};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use parking_lot::RwLock;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
-pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
+pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
-pub use emit::Emit;
+pub use drain::{Drain, DrainReport};
+pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, FromContext, SocketData};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
+pub use handlers::HandlerId;
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use health::{Health, ServerState};
+pub use namespace::{Namespace, WeakNamespace};
+pub use packet::EventPacket;
+pub use recovery::{
+    InvalidOffset, LoggedEvent, MemorySessionStore, Offset, RecoveryConfig, SessionStore,
+    StoreError, StoreFuture, StoredSession,
+};
+pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
+pub use stats::Stats;
+pub use stream::EventStream;
 
-use crate::refusal::Refusal;
+use crate::refusal::{self, Refusal};
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
 use handler::Panic;
+use recovery::Recovery;
+use stats::Tally;
 
 /// Says whether a name belongs to a family of namespaces.
 type Pattern = dyn Fn(&str) -> bool + Send + Sync;
@@ -69,8 +103,12 @@ pub(crate) struct Inner {
     patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
-    closed: watch::Sender<bool>,
+    state: watch::Sender<ServerState>,
+    /// Handlers that are running although the connection is over. Those of open connections are counted there.
+    unfinished: watch::Sender<isize>,
     ids: AtomicU32,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -82,12 +120,18 @@ impl SocketIo {
     fn new(engine: ServerConfig, config: Config) -> Self {
         let io = Self(Arc::new(Inner {
             engine: Server::new(engine),
-            config: Arc::new(config),
+            // A builder may make several.
+            config: Arc::new(Config {
+                tally: Arc::default(),
+                ..config
+            }),
             namespaces: RwLock::default(),
             patterns: RwLock::default(),
             runtime: OnceLock::new(),
-            closed: watch::Sender::new(false),
+            state: watch::Sender::new(ServerState::Serving),
+            unfinished: watch::Sender::new(0),
             ids: AtomicU32::new(0),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -156,6 +200,42 @@ impl SocketIo {
         self.of("/").except(rooms)
     }
 
+    /// All sockets of `/`.
+    pub fn all(&self) -> Broadcast {
+        self.of("/").all()
+    }
+
+    /// The sockets of `/` of all processes of a cluster; see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        self.all().fetch_sockets().await
+    }
+
+    /// Sends an event to the namespace `/` of the other servers of a cluster; see [`Namespace::server_side_emit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::server_side_emit`].
+    pub fn server_side_emit(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        self.of("/").server_side_emit(event, data)
+    }
+
+    /// The same, and collects the answers; see [`Namespace::server_side_emit_with_ack`].
+    pub fn server_side_emit_with_ack<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> BroadcastAcks<R> {
+        self.of("/").server_side_emit_with_ack(event, data)
+    }
+
     /// Sends an event to all sockets of `/`; see [`Broadcast::emit`].
     ///
     /// # Errors
@@ -199,23 +279,37 @@ impl SocketIo {
         Ok(())
     }
 
-    /// Serves on a listener until [`close`](Self::close).
-    pub async fn serve(&self, listener: TcpListener) {
+    /// Listens on a Unix socket and serves until [`close`](Self::close). The socket's file is removed in the end, and one that a server has left behind is
+    /// replaced; see [`Acceptor::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    #[cfg(unix)]
+    pub async fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.serve(Acceptor::bind_unix(path).await?).await;
+        Ok(())
+    }
+
+    /// Serves on a listener until [`close`](Self::close): one of tokio, or an [`Acceptor`]. There can be several of them at a time.
+    pub async fn serve(&self, listener: impl Into<Acceptor>) {
         engine_io::serve(listener, self.service(), self.closed()).await;
         self.finished().await;
     }
 
     /// Ready once the server is closed.
     pub async fn closed(&self) {
-        let mut closed = self.0.closed.subscribe();
+        let mut state = self.0.state.subscribe();
         // The sender lives as long as this handle.
-        let _ = closed.wait_for(|closed| *closed).await;
+        let _ = state.wait_for(|state| *state == ServerState::Closed).await;
     }
 
     /// Closes the server: all sockets leave with the reason `server shutting down`, their connections are closed without a disconnect packet, so that clients
-    /// come back when there is a server again, and no more are taken.
+    /// come back when there is a server again, and no more are taken. What is queued for them is lost; [`drain`](Self::drain) is gentler.
+    ///
+    /// Closing again does nothing. A closed server cannot be opened again: build another one.
     pub fn close(&self) {
-        self.0.closed.send_replace(true);
+        self.0.state.send_replace(ServerState::Closed);
         for namespace in self.namespaces() {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
@@ -250,6 +344,9 @@ impl SocketIo {
             let runtime = Handle::current();
             let engine = self.0.engine.clone();
             let server = Arc::downgrade(&self.0);
+            if let Some(recovery) = &self.0.config.recovery {
+                runtime.spawn(Recovery::sweep(Arc::downgrade(recovery)));
+            }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
                     tokio::spawn(Driver::new(Self(server), socket).run());
@@ -267,8 +364,9 @@ impl SocketIo {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.0.closed.borrow()
+    /// Connections that end without a reason of their own end because of this.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        *self.0.state.borrow() != ServerState::Serving
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -290,7 +388,7 @@ impl SocketIo {
         let fresh = match handler::caught(|| parent.child(name.clone())) {
             Ok(fresh) => fresh,
             Err(Panic(message)) => {
-                tracing::error!(message, %name, "no adapter for a namespace");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
                 return None;
             }
         };
@@ -305,7 +403,7 @@ impl SocketIo {
         let patterns = self.0.patterns.read().clone();
         let accepting = patterns.into_iter().find(|(accept, _)| {
             handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(message, name, "pattern of namespaces panicked");
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
                 false
             })
         });
@@ -332,33 +430,52 @@ impl SocketIo {
         &self.0.config
     }
 
+    /// Whether clients that get their sessions back are let in without being asked again.
+    pub(crate) fn skips_middlewares(&self) -> bool {
+        let recovery = self.0.config.recovery.as_ref();
+        recovery.is_some_and(|recovery| recovery.config.skip_middlewares)
+    }
+
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
+    }
+
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.config.state.get()
+    }
+
+    /// A private id, which nobody can guess.
+    pub(crate) fn next_pid(&self) -> Result<Arc<str>, Refusal> {
+        let (mut random, mut more) = ([0; 12], [0; 4]);
+        getrandom::fill(&mut random)
+            .and_then(|()| getrandom::fill(&mut more))
+            .map_err(no_random)?;
+        let pid = Sid::from_parts(random, u32::from_ne_bytes(more));
+        Ok(pid.as_str().into())
     }
 
     /// Ids of sockets have the shape of session ids, and nothing else in common with them.
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
-        getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "no random bytes for the id of a socket");
-            Refusal::new("internal error")
-        })?;
+        getrandom::fill(&mut random).map_err(no_random)?;
         Ok(SocketId::new(&Sid::from_parts(
             random,
             self.0.ids.fetch_add(1, Ordering::Relaxed),
         )))
     }
 
-    pub(crate) fn report(&self, error: &HandlerError) {
-        match &self.0.config.on_error {
-            Some(observe) => {
-                if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
-                }
-            }
-            None => tracing::warn!(%error, "handler failed"),
-        }
+    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
+        self.0.config.report(Some(socket), error);
     }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.config.tally
+    }
+}
+
+fn no_random(error: getrandom::Error) -> Refusal {
+    tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
+    Refusal::new("internal error")
 }
 
 /// The last handle is gone, so nobody could close the server any more.
@@ -370,7 +487,7 @@ impl Drop for Inner {
 
 impl Respond for SocketIo {
     fn matches(&self, uri: &Uri) -> bool {
-        Respond::matches(&self.0.engine, uri)
+        Respond::matches(&self.0.engine, uri) || self.0.config.is_health(uri)
     }
 
     fn destroy_upgrade(&self) -> Option<Duration> {
@@ -382,6 +499,9 @@ impl Respond for SocketIo {
         B: Body + Send + 'static,
         B::Data: Send,
     {
+        if self.0.config.is_health(request.uri()) {
+            return self.health().answer(request.method());
+        }
         self.start();
         let path = request.uri().path();
         let file = path

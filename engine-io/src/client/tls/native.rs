@@ -2,14 +2,14 @@
 
 use std::io;
 
-use tokio_native_tls::TlsConnector;
+pub(super) use tokio_native_tls::TlsConnector as Connector;
 use tokio_native_tls::native_tls::{self, Certificate, Identity};
 
-use super::{TlsBuilder, TlsError};
+use super::{ClientTlsBuilder, ClientTlsError};
 use crate::connection::Stream;
 
 pub(super) async fn connect(
-    connector: &TlsConnector,
+    connector: &Connector,
     stream: Stream,
     host: &str,
 ) -> io::Result<Stream> {
@@ -20,8 +20,8 @@ pub(super) async fn connect(
     Ok(Stream::Other(Box::new(stream)))
 }
 
-pub(super) fn build(options: TlsBuilder) -> Result<TlsConnector, TlsError> {
-    let failed = |error: native_tls::Error| TlsError(error.to_string());
+pub(super) fn build(options: &ClientTlsBuilder) -> Result<Connector, ClientTlsError> {
+    let failed = |error: native_tls::Error| ClientTlsError(error.to_string());
     let mut builder = native_tls::TlsConnector::builder();
     for pem in &options.roots {
         for certificate in Certificate::stack_from_pem(pem).map_err(failed)? {

@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::Arc;
 
-use tokio_rustls::TlsConnector;
+pub(super) use tokio_rustls::TlsConnector as Connector;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
@@ -12,15 +12,20 @@ use tokio_rustls::rustls::crypto::{
 };
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-use super::{TlsBuilder, TlsError};
+use super::{ClientTls, ClientTlsBuilder, ClientTlsError};
 use crate::connection::Stream;
 
+impl ClientTls {
+    /// A configuration of rustls. ALPN is set to `http/1.1` if it says nothing.
+    pub fn rustls(config: Arc<ClientConfig>) -> Self {
+        Self(connector(config))
+    }
+}
+
 pub(super) async fn connect(
-    connector: &TlsConnector,
+    connector: &Connector,
     stream: Stream,
     host: &str,
 ) -> io::Result<Stream> {
@@ -30,15 +35,15 @@ pub(super) async fn connect(
     Ok(Stream::Other(Box::new(stream)))
 }
 
-pub(super) fn connector(mut config: Arc<ClientConfig>) -> TlsConnector {
+fn connector(mut config: Arc<ClientConfig>) -> Connector {
     if config.alpn_protocols.is_empty() {
         Arc::make_mut(&mut config).alpn_protocols = vec![b"http/1.1".to_vec()];
     }
     config.into()
 }
 
-pub(super) fn build(options: TlsBuilder) -> Result<TlsConnector, TlsError> {
-    let failed = |error: &dyn std::fmt::Display| TlsError(error.to_string());
+pub(super) fn build(options: &ClientTlsBuilder) -> Result<Connector, ClientTlsError> {
+    let failed = |error: &dyn std::fmt::Display| ClientTlsError(error.to_string());
     let provider = provider()?;
     let mut own = Vec::new();
     for pem in &options.roots {
@@ -57,12 +62,12 @@ pub(super) fn build(options: TlsBuilder) -> Result<TlsConnector, TlsError> {
     } else {
         trust(builder, own, provider)?
     };
-    let config = match options.identity {
+    let config = match &options.identity {
         None => builder.with_no_client_auth(),
         Some((chain, key)) => {
-            let chain: Result<_, _> = CertificateDer::pem_slice_iter(&chain).collect();
+            let chain: Result<_, _> = CertificateDer::pem_slice_iter(chain).collect();
             let chain = chain.map_err(|error| failed(&error))?;
-            let key = PrivateKeyDer::from_pem_slice(&key).map_err(|error| failed(&error))?;
+            let key = PrivateKeyDer::from_pem_slice(key).map_err(|error| failed(&error))?;
             builder
                 .with_client_auth_cert(chain, key)
                 .map_err(|error| failed(&error))?
@@ -71,10 +76,8 @@ pub(super) fn build(options: TlsBuilder) -> Result<TlsConnector, TlsError> {
     Ok(connector(Arc::new(config)))
 }
 
-type Untrusting = tokio_rustls::rustls::ConfigBuilder<
-    ClientConfig,
-    tokio_rustls::rustls::WantsVerifier,
->;
+type Untrusting =
+    tokio_rustls::rustls::ConfigBuilder<ClientConfig, tokio_rustls::rustls::WantsVerifier>;
 type Trusting = tokio_rustls::rustls::ConfigBuilder<
     ClientConfig,
     tokio_rustls::rustls::client::WantsClientCert,
@@ -86,9 +89,9 @@ fn trust(
     builder: Untrusting,
     own: Vec<CertificateDer<'static>>,
     provider: Arc<CryptoProvider>,
-) -> Result<Trusting, TlsError> {
+) -> Result<Trusting, ClientTlsError> {
     let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(own, provider)
-        .map_err(|error| TlsError(error.to_string()))?;
+        .map_err(|error| ClientTlsError(error.to_string()))?;
     Ok(builder
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(verifier)))
@@ -100,23 +103,23 @@ fn trust(
     builder: Untrusting,
     own: Vec<CertificateDer<'static>>,
     _: Arc<CryptoProvider>,
-) -> Result<Trusting, TlsError> {
-    let mut roots = RootCertStore::empty();
+) -> Result<Trusting, ClientTlsError> {
+    let mut roots = tokio_rustls::rustls::RootCertStore::empty();
     #[cfg(feature = "client-webpki-roots")]
     roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     for certificate in own {
         roots
             .add(certificate)
-            .map_err(|error| TlsError(error.to_string()))?;
+            .map_err(|error| ClientTlsError(error.to_string()))?;
     }
     if roots.is_empty() {
-        return Err(TlsError("no certificate is trusted: turn on client-webpki-roots or client-platform-verifier, or add roots".into()));
+        return Err(ClientTlsError("no certificate is trusted: turn on client-webpki-roots or client-platform-verifier, or add roots".into()));
     }
     Ok(builder.with_root_certificates(roots))
 }
 
 /// The process's, or the only one that is compiled in.
-fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
+fn provider() -> Result<Arc<CryptoProvider>, ClientTlsError> {
     if let Some(provider) = CryptoProvider::get_default() {
         return Ok(provider.clone());
     }
@@ -129,7 +132,9 @@ fn provider() -> Result<Arc<CryptoProvider>, TlsError> {
         tokio_rustls::rustls::crypto::ring::default_provider(),
     ));
     #[cfg(not(any(feature = "client-ring", feature = "client-aws-lc-rs")))]
-    Err(TlsError("no crypto provider: turn on client-ring or client-aws-lc-rs, or install one".into()))
+    Err(ClientTlsError(
+        "no crypto provider: turn on client-ring or client-aws-lc-rs, or install one".into(),
+    ))
 }
 
 /// Trusts every certificate; signatures still have to be right.

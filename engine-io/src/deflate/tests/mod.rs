@@ -70,7 +70,7 @@ struct Server {
 impl Server {
     fn new(max_message: usize) -> Self {
         let (stream, peer) = tokio::io::duplex(1);
-        let mut websocket = WebSocket::new(crate::Side::Server, Stream::Other(Box::new(stream)), &[], max_message);
+        let mut websocket = WebSocket::server(Stream::Other(Box::new(stream)), &[], max_message);
         websocket.agreed = Some(agreed(DeflateConfig::default(), 15));
         Self {
             websocket,

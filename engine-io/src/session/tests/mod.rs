@@ -5,9 +5,11 @@
 
 mod arrival;
 mod close;
+mod counters;
 mod flow;
 mod fuzz;
 mod heartbeat;
+mod latest;
 mod net;
 mod opening;
 mod pair;

@@ -128,7 +128,12 @@ async fn a_session_that_the_server_has_forgotten_ends_with_its_code() {
 async fn a_silent_server_is_given_up() {
     for transport in BOTH {
         let quick = Duration::from_millis(40);
-        let host = Host::new(ServerConfig::default().ping_interval(quick).ping_timeout(quick)).await;
+        let host = Host::new(
+            ServerConfig::default()
+                .ping_interval(quick)
+                .ping_timeout(quick),
+        )
+        .await;
         // Nobody drives the server's end, so it does not ping.
         let (mut client, server) = host.client_pair(&only(transport)).await;
         assert_eq!(soon(client.recv()).await, None);

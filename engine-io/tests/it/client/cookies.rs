@@ -32,7 +32,10 @@ async fn host() -> (Host, Seen) {
             let cookies = parts.headers.get_all(COOKIE);
             assert!(cookies.iter().count() <= 1);
             let header = parts.headers.get(COOKIE);
-            let mut cookies: Vec<_> = header.map_or("", |value| value.to_str().unwrap()).split("; ").collect();
+            let mut cookies: Vec<_> = header
+                .map_or("", |value| value.to_str().unwrap())
+                .split("; ")
+                .collect();
             cookies.sort();
             record.lock().push((handshake, cookies.join("; ")));
         });

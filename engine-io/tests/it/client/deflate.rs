@@ -10,7 +10,11 @@ async fn messages_are_compressed_both_ways_when_both_want_it() {
     let deflate = DeflateConfig::default().threshold(100);
     for server in [false, true] {
         let config = ServerConfig::default();
-        let config = if server { config.deflate(deflate) } else { config };
+        let config = if server {
+            config.deflate(deflate)
+        } else {
+            config
+        };
         let host = Host::echo(config).await;
         for config in [only(Transport::WebSocket), Default::default()] {
             let mut socket = host.connect(&config.deflate(deflate)).await.unwrap();
@@ -23,7 +27,11 @@ async fn messages_are_compressed_both_ways_when_both_want_it() {
             // What is queued is what leaves.
             assert_eq!(socket.sender().buffered() < 1000, server);
             assert_eq!(soon(socket.recv()).await, Some(long));
-            let noise = Message::from((0..5000_u32).map(|n| (n * n % 241) as u8).collect::<Vec<_>>());
+            let noise = Message::from(
+                (0..5000_u32)
+                    .map(|n| (n * n % 241) as u8)
+                    .collect::<Vec<_>>(),
+            );
             socket.send(noise.clone()).unwrap();
             assert_eq!(soon(socket.recv()).await, Some(noise));
         }

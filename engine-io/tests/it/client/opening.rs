@@ -36,14 +36,22 @@ async fn requests_carry_what_the_configuration_says() {
     let seen = Arc::new(Mutex::new(Vec::new()));
     let record = seen.clone();
     let host = Host::echo(ServerConfig::default().headers(move |_, parts| {
-        let header = parts.headers.get("x-test").map(|value| value.to_str().unwrap().to_owned());
+        let header = parts
+            .headers
+            .get("x-test")
+            .map(|value| value.to_str().unwrap().to_owned());
         let authorization = parts.headers.get("authorization").is_some();
-        record.lock().push((parts.uri.to_string(), header, authorization));
+        record
+            .lock()
+            .push((parts.uri.to_string(), header, authorization));
     }))
     .await;
     let config = ClientConfig::default()
         .query("token", "a b")
-        .header(HeaderName::from_static("x-test"), HeaderValue::from_static("1"))
+        .header(
+            HeaderName::from_static("x-test"),
+            HeaderValue::from_static("1"),
+        )
         .protocols(["one", "two"]);
     let url = format!("http://user:password@{}/ignored?more=1", host.address);
     let mut socket = soon(engine_io::connect(&url, &config)).await.unwrap();
@@ -54,8 +62,15 @@ async fn requests_carry_what_the_configuration_says() {
     let seen = seen.lock();
     assert!(seen.len() >= 3, "{seen:?}");
     for (target, header, authorization) in seen.iter() {
-        assert!(target.starts_with("/engine.io/?token=a+b&more=1&EIO=4&transport="), "{target}");
-        assert_eq!(target.contains("&t="), target.contains("polling"), "{target}");
+        assert!(
+            target.starts_with("/engine.io/?token=a+b&more=1&EIO=4&transport="),
+            "{target}"
+        );
+        assert_eq!(
+            target.contains("&t="),
+            target.contains("polling"),
+            "{target}"
+        );
         assert_eq!(header.as_deref(), Some("1"));
         assert!(authorization);
     }
@@ -135,15 +150,25 @@ async fn what_is_no_server_fails_at_once() {
 async fn a_websocket_that_is_closed_before_the_open_packet_fails_at_once() {
     use tokio::io::AsyncWriteExt;
 
-    for (end, code) in [(&b"\x88\x02\x03\xf1"[..], Some(1009)), (b"\x88\x00", None), (b"", None)] {
+    for (end, code) in [
+        (&b"\x88\x02\x03\xf1"[..], Some(1009)),
+        (b"\x88\x00", None),
+        (b"", None),
+    ] {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             let (mut stream, head) = super::request(stream).await;
-            let key = head.lines().find_map(|line| line.to_lowercase().starts_with("sec-websocket-key: ").then(|| line[19..].to_owned()));
+            let key = head.lines().find_map(|line| {
+                line.to_lowercase()
+                    .starts_with("sec-websocket-key: ")
+                    .then(|| line[19..].to_owned())
+            });
             let accept = tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
-            let answer = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
+            let answer = format!(
+                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+            );
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.write_all(end).await.unwrap();
         });
@@ -162,12 +187,18 @@ async fn time_is_limited() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let short = Duration::from_millis(20);
     for transport in BOTH {
-        let result = soon(engine_io::connect(&url, &only(transport).connect_timeout(short))).await;
+        let result = soon(engine_io::connect(
+            &url,
+            &only(transport).connect_timeout(short),
+        ))
+        .await;
         assert!(matches!(result, Err(ConnectError::Timeout(after)) if after == short));
     }
     let config = only(Transport::Polling).request_timeout(short);
     let result = soon(engine_io::connect(&url, &config)).await;
-    assert!(matches!(transport_error(result), TransportError::RequestTimeout(after) if after == short));
+    assert!(
+        matches!(transport_error(result), TransportError::RequestTimeout(after) if after == short)
+    );
 }
 
 #[tokio::test]
@@ -199,7 +230,10 @@ async fn the_next_transport_is_tried_when_that_is_wanted() {
             }
             result => panic!("{result:?}"),
         }
-        let mut socket = host.connect(&config.try_all_transports(true)).await.unwrap();
+        let mut socket = host
+            .connect(&config.try_all_transports(true))
+            .await
+            .unwrap();
         assert_eq!(socket.transport(), transport);
         check_echo(&mut socket).await;
     }
@@ -215,7 +249,10 @@ async fn an_upgrade_is_remembered_by_those_who_want_that() {
         upgraded(&mut first).await;
         let second = host.connect(&config).await.unwrap();
         assert_eq!(second.transport() == Transport::WebSocket, remember);
-        let stranger = host.connect(&ClientConfig::default().remember_upgrade(true)).await.unwrap();
+        let stranger = host
+            .connect(&ClientConfig::default().remember_upgrade(true))
+            .await
+            .unwrap();
         assert_eq!(stranger.transport(), Transport::Polling);
     }
     // An error ends the memory.
@@ -252,7 +289,10 @@ async fn who_gives_up_while_a_session_opens_leaves_none_behind() {
             // The session came to be, and was closed by a packet, not by its heartbeat.
             let mut socket = host.accept().await;
             assert_eq!(soon(socket.recv()).await, None);
-            assert_eq!(socket.close_reason(), Some(engine_io::CloseReason::TransportClose));
+            assert_eq!(
+                socket.close_reason(),
+                Some(engine_io::CloseReason::TransportClose)
+            );
         }
         crate::support::until(|| host.server.sessions() == 0).await;
     }

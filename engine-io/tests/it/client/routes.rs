@@ -35,8 +35,12 @@ async fn http_connection(stream: TcpStream, log: Log) {
     let mut words = line.split(' ');
     let (method, target) = (words.next().unwrap(), words.next().unwrap());
     let place = target.strip_prefix("http://").unwrap_or(target);
-    log.lock().push(format!("{method} {}", place.split('?').next().unwrap()));
-    if !head.to_lowercase().contains("\r\nproxy-authorization: basic dxnlcjpwyxnzd29yza==\r\n") {
+    log.lock()
+        .push(format!("{method} {}", place.split('?').next().unwrap()));
+    if !head
+        .to_lowercase()
+        .contains("\r\nproxy-authorization: basic dxnlcjpwyxnzd29yza==\r\n")
+    {
         let refusal = "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n";
         stream.write_all(refusal.as_bytes()).await.unwrap();
         return;
@@ -44,7 +48,10 @@ async fn http_connection(stream: TcpStream, log: Log) {
     let server = place.split('/').next().unwrap();
     let mut server = TcpStream::connect(server).await.unwrap();
     if method == "CONNECT" {
-        stream.write_all(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n").await.unwrap();
+        stream
+            .write_all(b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n")
+            .await
+            .unwrap();
     } else {
         // Enough of a proxy: servers take whole URLs, too.
         server.write_all(head.as_bytes()).await.unwrap();
@@ -104,12 +111,22 @@ async fn socks_handshake(stream: &mut TcpStream, login: bool, log: &Log) -> Opti
     let port = stream.read_u16().await.unwrap();
     log.lock().push(host.clone());
     if host == "unreachable.example" {
-        stream.write_all(&[5, 4, 0, 1, 0, 0, 0, 0, 0, 0]).await.unwrap();
+        stream
+            .write_all(&[5, 4, 0, 1, 0, 0, 0, 0, 0, 0])
+            .await
+            .unwrap();
         return None;
     }
-    let host = if host == "server.example" { "127.0.0.1".into() } else { host };
+    let host = if host == "server.example" {
+        "127.0.0.1".into()
+    } else {
+        host
+    };
     let server = TcpStream::connect((host, port)).await.unwrap();
-    stream.write_all(b"\x05\x00\x00\x03\x04name\x00\x50").await.unwrap();
+    stream
+        .write_all(b"\x05\x00\x00\x03\x04name\x00\x50")
+        .await
+        .unwrap();
     Some(server)
 }
 
@@ -119,17 +136,22 @@ async fn an_http_proxy_gets_requests_and_opens_tunnels_for_websockets() {
     let log = Log::default();
     let address = http_proxy(log.clone()).await;
     let proxy = Proxy::new(&format!("http://user:password@{address}")).unwrap();
-    let mut socket = host.connect(&ClientConfig::default().proxy(proxy)).await.unwrap();
+    let mut socket = host
+        .connect(&ClientConfig::default().proxy(proxy))
+        .await
+        .unwrap();
     check_echo(&mut socket).await;
     upgraded(&mut socket).await;
     check_echo(&mut socket).await;
     let target = format!("{}/engine.io/", host.address);
-    let log = log.lock();
+    let log = std::mem::take(&mut *log.lock());
     assert_eq!(log[0], format!("GET {target}"));
-    assert!(log.contains(&format!("CONNECT {}", host.address)), "{log:?}");
+    assert!(
+        log.contains(&format!("CONNECT {}", host.address)),
+        "{log:?}"
+    );
 
     let stranger = Proxy::new(&format!("http://{address}")).unwrap();
-    drop(log);
     for transport in BOTH {
         let result = host.connect(&only(transport).proxy(stranger.clone())).await;
         match transport_error(result) {
@@ -145,7 +167,11 @@ async fn an_http_proxy_gets_requests_and_opens_tunnels_for_websockets() {
 #[tokio::test]
 async fn a_socks_proxy_resolves_names() {
     let host = Host::echo(ServerConfig::default()).await;
-    for (login, credentials) in [(false, ""), (false, "user:p%40ssword@"), (true, "user:p%40ssword@")] {
+    for (login, credentials) in [
+        (false, ""),
+        (false, "user:p%40ssword@"),
+        (true, "user:p%40ssword@"),
+    ] {
         let log = Log::default();
         let address = socks_proxy(login, log.clone()).await;
         let proxy = Proxy::new(&format!("socks5h://{credentials}{address}")).unwrap();
@@ -184,7 +210,10 @@ async fn a_socks_proxy_that_refuses_is_told() {
 fn urls_of_proxies_are_checked() {
     assert!(Proxy::new("http://localhost").is_ok());
     assert!(Proxy::new("socks5://[::1]:1080").is_ok());
-    assert_eq!(Proxy::new("https://localhost"), Err(UrlError::Scheme("https".into())));
+    assert_eq!(
+        Proxy::new("https://localhost"),
+        Err(UrlError::Scheme("https".into()))
+    );
     assert!(Proxy::new("localhost").is_err());
     let proxy = Proxy::new("http://user:secret@localhost").unwrap();
     assert!(!format!("{proxy:?}").contains("secret"));
@@ -203,7 +232,9 @@ async fn a_unix_socket_carries_both_transports() {
         }
     });
     let config = ClientConfig::default().connector(engine_io::UnixConnector::new(&path));
-    let mut socket = soon(engine_io::connect("http://anything", &config)).await.unwrap();
+    let mut socket = soon(engine_io::connect("http://anything", &config))
+        .await
+        .unwrap();
     check_echo(&mut socket).await;
     upgraded(&mut socket).await;
     check_echo(&mut socket).await;
@@ -236,7 +267,9 @@ impl Connector for Pipes {
 #[tokio::test]
 async fn pipes_in_memory_carry_both_transports() {
     let config = ClientConfig::default().connector(Pipes(echo_server()));
-    let mut socket = soon(engine_io::connect("http://anything", &config)).await.unwrap();
+    let mut socket = soon(engine_io::connect("http://anything", &config))
+        .await
+        .unwrap();
     check_echo(&mut socket).await;
     upgraded(&mut socket).await;
     check_echo(&mut socket).await;

@@ -12,12 +12,14 @@ use crate::support::{Host, drive, soon};
 async fn posts_are_filled_up_to_the_server_s_limit() {
     let bodies = Arc::new(Mutex::new(Vec::new()));
     let record = bodies.clone();
-    let config = ServerConfig::default().max_payload(100).headers(move |_, parts| {
-        if parts.method == http::Method::POST {
-            let length = parts.headers["content-length"].to_str().unwrap();
-            record.lock().push(length.parse::<usize>().unwrap());
-        }
-    });
+    let config = ServerConfig::default()
+        .max_payload(100)
+        .headers(move |_, parts| {
+            if parts.method == http::Method::POST {
+                let length = parts.headers["content-length"].to_str().unwrap();
+                record.lock().push(length.parse::<usize>().unwrap());
+            }
+        });
     let host = Host::new(config).await;
     // What is sent, the bodies that carry it; text has one more byte, binary `b` and four for three.
     let text = |len: usize| Message::from("x".repeat(len));
@@ -68,7 +70,9 @@ async fn many_packets_in_one_answer_are_taken_in_order() {
 async fn large_messages_travel_both_ways() {
     let host = Host::echo(ServerConfig::default().max_payload(8_000_000)).await;
     let text = Message::from("é".repeat(1_000_000));
-    let data: Vec<u8> = (0..3_000_000_u32).map(|index| (index % 251) as u8).collect();
+    let data: Vec<u8> = (0..3_000_000_u32)
+        .map(|index| (index % 251) as u8)
+        .collect();
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut client = host.connect(&only(transport)).await.unwrap();
         for message in [text.clone(), data.clone().into(), "".into()] {

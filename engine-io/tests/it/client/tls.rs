@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use engine_io::{ClientConfig, Server, Tls, Transport, TransportError};
+use engine_io::{ClientConfig, ClientTls, Server, Transport, TransportError};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -49,7 +49,10 @@ async fn server() -> (SocketAddr, String) {
 #[tokio::test]
 async fn a_trusted_server_is_reached_over_both_transports() {
     let (address, certificate) = server().await;
-    let tls = Tls::builder().root_certificates(certificate).build().unwrap();
+    let tls = ClientTls::builder()
+        .root_certificates(certificate)
+        .build()
+        .unwrap();
     let config = ClientConfig::default().tls(tls);
     let url = format!("https://localhost:{}", address.port());
     let mut socket = soon(engine_io::connect(&url, &config)).await.unwrap();
@@ -64,7 +67,10 @@ async fn a_trusted_server_is_reached_over_both_transports() {
     // The certificate is none for this name.
     let url = format!("https://{address}");
     let result = soon(engine_io::connect(&url, &config)).await;
-    assert!(matches!(transport_error(result), TransportError::Tls { .. }));
+    assert!(matches!(
+        transport_error(result),
+        TransportError::Tls { .. }
+    ));
 }
 
 #[tokio::test]
@@ -77,16 +83,32 @@ async fn an_untrusted_server_is_refused_unless_anybody_is_trusted() {
             TransportError::Tls { host, .. } => assert_eq!(host, "127.0.0.1"),
             other => panic!("{other:?}"),
         }
-        let tls = Tls::builder().danger_accept_invalid_certificates().build().unwrap();
-        let mut socket = soon(engine_io::connect(&url, &only(transport).tls(tls))).await.unwrap();
+        let tls = ClientTls::builder()
+            .danger_accept_invalid_certificates()
+            .build()
+            .unwrap();
+        let mut socket = soon(engine_io::connect(&url, &only(transport).tls(tls)))
+            .await
+            .unwrap();
         check_echo(&mut socket).await;
     }
 }
 
 #[test]
 fn certificates_that_cannot_be_read_are_refused() {
-    for pem in ["-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "-----BEGIN CERTIFICATE-----\n"] {
-        assert!(Tls::builder().root_certificates(pem).build().is_err(), "{pem}");
+    for pem in [
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+        "-----BEGIN CERTIFICATE-----\n",
+    ] {
+        assert!(
+            ClientTls::builder().root_certificates(pem).build().is_err(),
+            "{pem}"
+        );
     }
-    assert!(Tls::builder().client_certificate("", "").build().is_err());
+    assert!(
+        ClientTls::builder()
+            .client_certificate("", "")
+            .build()
+            .is_err()
+    );
 }

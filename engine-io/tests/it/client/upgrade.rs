@@ -94,10 +94,13 @@ async fn bad_candidate(frames: Option<&'static [u8]>) -> std::net::SocketAddr {
         };
         let key = head.lines().find_map(|line| {
             let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("sec-websocket-key").then(|| value.to_owned())
+            name.eq_ignore_ascii_case("sec-websocket-key")
+                .then(|| value.to_owned())
         });
         let accept = tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
-        let answer = format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n");
+        let answer = format!(
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+        );
         stream.write_all(answer.as_bytes()).await.unwrap();
         stream.write_all(frames).await.unwrap();
         std::future::pending::<()>().await
@@ -157,7 +160,11 @@ async fn what_was_sent_before_a_close_arrives_although_an_upgrade_is_under_way()
         soon(client.close()).await;
         let (received, reason) = soon(server).await.unwrap();
         assert_eq!(received, 10, "after {yields} turns");
-        assert_eq!(reason, Some(CloseReason::TransportClose), "after {yields} turns");
+        assert_eq!(
+            reason,
+            Some(CloseReason::TransportClose),
+            "after {yields} turns"
+        );
     }
 }
 
@@ -168,11 +175,18 @@ async fn no_task_of_its_own_moves_a_client() {
     let url = format!("http://{}", listener.local_addr().unwrap());
     let other = std::thread::spawn(move || {
         // Its runtime has the client and nothing else.
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
         runtime.block_on(async {
-            let mut socket = soon(engine_io::connect(&url, &ClientConfig::default())).await.unwrap();
+            let mut socket = soon(engine_io::connect(&url, &ClientConfig::default()))
+                .await
+                .unwrap();
             upgraded(&mut socket).await;
-            tokio::runtime::Handle::current().metrics().num_alive_tasks()
+            tokio::runtime::Handle::current()
+                .metrics()
+                .num_alive_tasks()
         })
     });
     let serving = tokio::spawn(listener.run(std::future::pending()));

@@ -1,7 +1,9 @@
 //! What all tests share: a server that listens, and clients.
 
+mod bus;
 mod client;
 mod polling;
+mod recorder;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -14,8 +16,10 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
+pub(crate) use bus::Bus;
 pub(crate) use client::{Client, Frame};
 pub(crate) use polling::{Polling, respond};
+pub(crate) use recorder::{Line, Recorder};
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);

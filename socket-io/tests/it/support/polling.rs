@@ -22,7 +22,7 @@ pub(crate) async fn respond(io: &SocketIo, request: Request<Full<Bytes>>) -> Res
 
 pub(crate) struct Polling {
     io: SocketIo,
-    sid: String,
+    pub(crate) sid: String,
     packets: VecDeque<String>,
 }
 
@@ -65,6 +65,11 @@ impl Polling {
             (response.status().as_u16(), &**response.body()),
             (200, &b"ok"[..])
         );
+    }
+
+    /// Says goodbye, which counts if the server has not done so before.
+    pub(crate) async fn leave(&self) {
+        self.request(Method::POST, "1").await;
     }
 
     /// The next packet, polling until there is one; pings are answered, not shown.
