@@ -186,7 +186,7 @@ impl Socket {
     pub fn iter(&self) -> impl Iterator<Item = Result<Incoming, RecvError>> {
         std::iter::from_fn(|| {
             let received = self.thread.handle.block_on(self.receive());
-            (received != Err(RecvError::Ended)).then_some(received)
+            (!matches!(received, Err(RecvError::Ended))).then_some(received)
         })
     }
 

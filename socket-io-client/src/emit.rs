@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use socket_io::Outcome;
 use socket_io::protocol::{AckId, Encoded, Outgoing};
 use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
@@ -20,6 +19,16 @@ use crate::error::{AckError, EmitError};
 use crate::extract::Question;
 use crate::shared::{Completion, Locked, now};
 use crate::socket::Socket;
+
+/// What became of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// It is sent, or waits to be.
+    Queued,
+    /// It was volatile and could not be sent at once, so it was dropped.
+    Skipped,
+}
 
 /// How one event is sent; see [`Socket::volatile`], [`Socket::compress`] and [`Socket::timeout`]. Each step returns the changed choice; nothing happens
 /// before the last one.
@@ -93,7 +102,7 @@ impl Emit {
         let (completion, answer) = oneshot::channel();
         let queued = match self.send(event, data, Some(id), Some(completion)) {
             Ok(Outcome::Queued) => Ok(()),
-            Ok(_) => Err(AckError::Skipped),
+            Ok(Outcome::Skipped) => Err(AckError::Skipped),
             Err(error) => Err(error.into()),
         };
         let future = AckFuture {

@@ -78,16 +78,16 @@ mod url;
 
 pub use config::{Attempt, Reconnect};
 pub use core::Jitter;
-pub use emit::{AckFuture, Emit};
+pub use emit::{AckFuture, Emit, Outcome};
 pub use endpoint::HandlerId;
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;
 #[cfg(unix)]
 pub use engine_io::UnixConnector;
 pub use engine_io::{
-    ClientConfig, ConnectError as EngineError, Connecting, Connection, Connector, CookieJar,
-    Cookies, Handshake, Proxy, ProxyError, Refused, Sender as Engine, Sid, TcpConnector, Text, Tls,
-    TlsBuilder, TlsError, Transport, TransportError, UrlError,
+    ClientConfig, ClientTls, ClientTlsBuilder, ClientTlsError, ConnectError as EngineError,
+    Connecting, Connection, Connector, CookieJar, Cookies, Handshake, Proxy, ProxyError, Refused,
+    Sender as Engine, Sid, TcpConnector, Text, Transport, TransportError, UrlError,
 };
 pub use error::{
     AckError, BoxError, ConfigError, ConnectError, EmitError, Failure, HandlerError, RecvError,
@@ -97,7 +97,7 @@ pub use handler::Handler;
 pub use manager::{Manager, ManagerBuilder, ManagerEvent, ManagerEvents, ManagerState};
 pub use socket::{Socket, SocketBuilder};
 pub use socket_io::{
-    Args, Binary, Data, Date, DisconnectReason, EventName, Outcome, Parser, RawArgs, Refusal, State,
+    Args, Binary, Data, Date, DisconnectReason, EventName, Parser, RawArgs, Refusal, State,
     Value,
 };
 pub use stream::{EventStream, Events, Incoming, SocketEvent};

@@ -74,7 +74,9 @@ impl Locked {
             self.unsent.push_back(packet);
         }
         while let Some(packet) = self.unsent.front() {
-            match self.engine.as_ref().map(|engine| engine.send_frames(packet.frames())) {
+            let (first, rest) = (packet.header(), packet.attachments());
+            let engine = self.engine.as_ref();
+            match engine.map(|engine| engine.send_frames(first, rest)) {
                 Some(Ok(())) => {
                     self.unsent.pop_front();
                     progress = true;
@@ -97,7 +99,7 @@ impl Locked {
                 limit: engine.buffered(),
             });
         }
-        match engine.send_frames(packet.frames()) {
+        match engine.send_frames(packet.header(), packet.attachments()) {
             Err(error @ SendError::Full { .. }) => Err(error.into()),
             // A connection that has just ended carries nothing, as one that ends a moment later does.
             Ok(()) | Err(_) => Ok(()),

@@ -19,7 +19,7 @@ use crate::error::{
 };
 use crate::handler::{ErasedHandler, Handler, caught, erase};
 use crate::inbox::Limit;
-use crate::manager::{Manager, ManagerBuilder};
+use crate::manager::Manager;
 use crate::shared::{Shared, now};
 use crate::stream::{EventStream, Events, Subscription};
 
@@ -56,7 +56,7 @@ impl Guard {
 
 impl Socket {
     /// The options of a socket with a connection of its own. The path of the URL is the namespace: `https://example.com/chat` is `/chat` at
-    /// `example.com`. The same as [`Manager::builder(url).socket()`](ManagerBuilder::socket).
+    /// `example.com`. The same as [`Manager::builder(url).socket()`](crate::ManagerBuilder::socket).
     pub fn builder(url: impl Into<String>) -> SocketBuilder {
         Manager::builder(url).socket()
     }
@@ -319,13 +319,13 @@ impl Socket {
     /// # }
     /// ```
     ///
-    /// While [`inbox_limit`](ManagerBuilder::inbox_limit) bytes wait to be read here, nothing is read from the connection.
+    /// While [`inbox_limit`](crate::ManagerBuilder::inbox_limit) bytes wait to be read here, nothing is read from the connection.
     pub fn events(&self) -> Events {
         let limit = Limit::Hold(self.0.shared().brake.clone());
         Events(Subscription::new(self.clone(), None, limit))
     }
 
-    /// The events of one name from now on, each as a `T`, until the stream is dropped. When [`inbox_limit`](ManagerBuilder::inbox_limit) bytes wait
+    /// The events of one name from now on, each as a `T`, until the stream is dropped. When [`inbox_limit`](crate::ManagerBuilder::inbox_limit) bytes wait
     /// to be read, the oldest are dropped, which the stream tells.
     ///
     /// ```no_run
