@@ -378,7 +378,8 @@ impl Driver {
 
     fn poll_closing(&mut self, cx: &mut Context<'_>) -> bool {
         let before = self.closing.len();
-        self.closing.retain_mut(|closing| closing.as_mut().poll(cx).is_pending());
+        self.closing
+            .retain_mut(|closing| closing.as_mut().poll(cx).is_pending());
         let ended = before - self.closing.len();
         if ended > 0 {
             self.shared.look(|locked| locked.closing -= ended);
@@ -472,7 +473,9 @@ impl Drop for Driver {
         for endpoint in self.over() {
             endpoint.resolve(u64::MAX, &Told::End);
         }
-        let openers = self.shared.look(|locked| std::mem::take(&mut locked.openers));
+        let openers = self
+            .shared
+            .look(|locked| std::mem::take(&mut locked.openers));
         drop(openers);
         self.shared.progress.notify_waiters();
     }

@@ -240,10 +240,12 @@ impl Socket {
         }
         let shared = self.manager().shared();
         let config = &shared.config;
-        let packet =
-            config
-                .parser
-                .encode_ack(self.namespace(), question.id, data, config.max_attachments)?;
+        let packet = config.parser.encode_ack(
+            self.namespace(),
+            question.id,
+            data,
+            config.max_attachments,
+        )?;
         shared.look(|locked| {
             if !locked.core.is_current(self.key(), question.epoch) {
                 return Err(EmitError::Disconnected);

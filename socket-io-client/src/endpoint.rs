@@ -25,7 +25,10 @@ use crate::socket::{Guard, Socket};
 /// What a socket tells, in order.
 #[derive(Clone, Debug)]
 pub(crate) enum Told {
-    Connect { id: Text, recovered: bool },
+    Connect {
+        id: Text,
+        recovered: bool,
+    },
     ConnectError(ConnectError),
     Disconnect(DisconnectReason),
     Event(Incoming),
@@ -112,7 +115,12 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
-    pub(crate) fn new(namespace: Text, auth: Auth, inbox: Queue<Told>, max_handlers: usize) -> Self {
+    pub(crate) fn new(
+        namespace: Text,
+        auth: Auth,
+        inbox: Queue<Told>,
+        max_handlers: usize,
+    ) -> Self {
         Self {
             namespace,
             ack_timeout: None,
@@ -330,7 +338,10 @@ async fn dispatch(endpoint: Arc<Endpoint>) {
             continue;
         };
         let (topics, context) = context_of(Socket(socket), told);
-        let lists: Vec<_> = topics.iter().filter_map(|topic| endpoint.handlers(topic)).collect();
+        let lists: Vec<_> = topics
+            .iter()
+            .filter_map(|topic| endpoint.handlers(topic))
+            .collect();
         for listener in lists.iter().flat_map(|list| list.iter()) {
             if listener.once {
                 if listener.has_run.swap(true, Ordering::AcqRel) {

@@ -177,7 +177,10 @@ impl fmt::Display for EmitError {
         match self {
             Self::Encode(error) => error.fmt(f),
             Self::Full { buffered, limit } => {
-                write!(f, "buffer is full: {buffered} bytes wait, the limit is {limit}")
+                write!(
+                    f,
+                    "buffer is full: {buffered} bytes wait, the limit is {limit}"
+                )
             }
             Self::TooManyAcks { limit } => {
                 write!(f, "{limit} acknowledgements are awaited already")

@@ -97,8 +97,7 @@ pub use handler::Handler;
 pub use manager::{Manager, ManagerBuilder, ManagerEvent, ManagerEvents, ManagerState};
 pub use socket::{Socket, SocketBuilder};
 pub use socket_io::{
-    Args, Binary, Data, Date, DisconnectReason, EventName, Parser, RawArgs, Refusal, State,
-    Value,
+    Args, Binary, Data, Date, DisconnectReason, EventName, Parser, RawArgs, Refusal, State, Value,
 };
 pub use stream::{EventStream, Events, Incoming, SocketEvent};
 

@@ -57,7 +57,14 @@ mod tests {
 
     #[test]
     fn a_url_needs_a_scheme_and_a_host() {
-        for url in ["localhost:3000", "example.com", "//example.com", "ftp://example.com", "", "й"] {
+        for url in [
+            "localhost:3000",
+            "example.com",
+            "//example.com",
+            "ftp://example.com",
+            "",
+            "й",
+        ] {
             let error = namespace(url).expect_err(url);
             assert_eq!(error, ConfigError::Scheme { url: url.into() });
             assert!(error.to_string().contains("http://"), "{error}");
