@@ -21,9 +21,10 @@ pub use engine_io::{
 };
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Candidate, Context,
+    Data, Decide, Decision, Emit, EmitError, EventName, Failure, FromCandidate, FromContext,
+    Handler, HandlerError, Handshake, Middleware, Namespace, NamespaceName, Outcome, Params,
+    ParamsError, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
 };
 
 /// Compresses a whole file.

@@ -203,6 +203,10 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         }
     }
 
+    /// The namespace was forgotten, or the server is closed: nobody joins any more. Called once, after the last socket was removed, and not for adapters
+    /// that never were a namespace's. It must not block.
+    fn close(&self) {}
+
     /// Disconnects the sockets that match; with `close` their whole connections.
     fn disconnect(&self, target: &Target, close: bool) {
         for socket in self.sockets(target) {

@@ -109,13 +109,25 @@ impl Broadcast {
         data: &(impl Serialize + ?Sized),
     ) -> BroadcastAcks<R> {
         let id = self.namespace.next_ack_id();
-        let packet = match emit::encode(&self.namespace, event, Some(id), data, self.flags) {
+        let mut packet = match emit::encode(&self.namespace, event, Some(id), data, self.flags) {
             Ok(packet) => packet,
             Err(error) => return BroadcastAcks::failed(id, error),
         };
+        let mut namespace = self.namespace.clone();
         let (sender, answers) = mpsc::unbounded_channel();
         let mut recipients = self.sockets();
         recipients.retain(|socket| {
+            // A parent's are those of its children, one namespace after the other.
+            if !socket.namespace().is(&namespace) {
+                match emit::encode(socket.namespace(), event, Some(id), data, self.flags) {
+                    Ok(other) => packet = other,
+                    Err(error) => {
+                        let _ = sender.send((socket.id().clone(), Err(AckError::Emit(error))));
+                        return true;
+                    }
+                }
+                namespace = socket.namespace().clone();
+            }
             if let Err(error) = socket.expect_ack(id, Completion::Many(sender.clone())) {
                 let error = match error {
                     EmitError::Disconnected => AckError::Disconnected,

@@ -13,10 +13,12 @@ use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
+use super::candidate::Candidate;
 use super::eio3;
 use super::error::Failure;
 use super::extract::{Context, Question};
 use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
+use super::namespace::Namespace;
 use super::refusal::Refusal;
 use super::socket::Socket;
 use crate::protocol::{
@@ -151,13 +153,41 @@ pub(crate) struct Driver {
     violated: bool,
 }
 
-struct Joining {
-    socket: Socket,
-    middlewares: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
+type Pending<T> = Pin<Box<dyn Future<Output = Result<T, Refusal>> + Send>>;
+
+/// A namespace that was asked for.
+enum Joining {
+    /// It is being looked for, or made.
+    Namespace(Candidate, Pending<Namespace>),
+    /// Its middlewares run.
+    Middlewares(Socket, Pending<()>),
+}
+
+impl Joining {
+    fn name(&self) -> &Text {
+        match self {
+            Self::Namespace(candidate, _) => candidate.name(),
+            Self::Middlewares(socket, _) => socket.namespace().name(),
+        }
+    }
+
+    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
+        match self {
+            Self::Namespace(candidate, found) => {
+                let found = ready!(found.as_mut().poll(cx));
+                Poll::Ready(Step::Found(candidate.clone(), found))
+            }
+            Self::Middlewares(socket, passed) => {
+                let passed = ready!(passed.as_mut().poll(cx));
+                Poll::Ready(Step::Joined(socket.clone(), passed))
+            }
+        }
+    }
 }
 
 enum Step {
     Message(Message),
+    Found(Candidate, Result<Namespace, Refusal>),
     Joined(Socket, Result<(), Refusal>),
     TimeUp,
     Closed,
@@ -186,6 +216,8 @@ impl Driver {
         loop {
             match poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Message(message) => self.handle_message(message),
+                Step::Found(candidate, Ok(namespace)) => self.enter(candidate, namespace),
+                Step::Found(candidate, Err(refusal)) => self.refuse(candidate.name(), &refusal),
                 Step::Joined(socket, result) => self.finish_join(&socket, result),
                 Step::TimeUp => self.handle_time_up(),
                 Step::Closed => break,
@@ -209,9 +241,9 @@ impl Driver {
 
     fn poll_step(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
         for index in 0..self.joining.len() {
-            if let Poll::Ready(result) = self.joining[index].middlewares.as_mut().poll(cx) {
-                let joining = self.joining.remove(index);
-                return Poll::Ready(Step::Joined(joining.socket, result));
+            if let Poll::Ready(step) = self.joining[index].poll(cx) {
+                self.joining.remove(index);
+                return Poll::Ready(step);
             }
         }
         if let Some(timer) = &mut self.timer {
@@ -341,10 +373,7 @@ impl Driver {
     // Joining.
 
     fn join(&mut self, name: &Text, auth: Option<RawJson>) {
-        let pending = self
-            .joining
-            .iter()
-            .any(|joining| joining.socket.namespace().name() == name);
+        let pending = self.joining.iter().any(|joining| joining.name() == name);
         if pending || self.connection.socket(name).is_some() {
             return self.violate("namespace joined twice");
         }
@@ -365,18 +394,32 @@ impl Driver {
             Ok(id) => id,
             Err(refusal) => return self.refuse(name, &refusal),
         };
-        let Some(namespace) = io.enter(name) else {
-            return self.refuse(name, &Refusal::new("Invalid namespace"));
-        };
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
+        let mut candidate = Candidate {
+            name: name.clone(),
+            id,
+            auth,
+            connection: self.connection.clone(),
+        };
+        match io.enter(name) {
+            Some(namespace) => self.enter(candidate, namespace),
+            None => {
+                candidate.name = Text::from(&**name);
+                let found = Box::pin(io.clone().settle(candidate.clone()));
+                self.joining.push(Joining::Namespace(candidate, found));
+            }
+        }
+    }
+
+    fn enter(&mut self, candidate: Candidate, namespace: Namespace) {
         let middlewares = namespace.middlewares();
         let socket = Socket::new(
-            id,
+            candidate.id,
             namespace,
-            self.connection.clone(),
-            auth,
-            config.max_acks,
+            candidate.connection,
+            candidate.auth,
+            self.connection.io.config().max_acks,
         );
         if middlewares.is_empty() {
             return self.finish_join(&socket, Ok(()));
@@ -388,10 +431,8 @@ impl Driver {
             ack: None,
             reason: None,
         };
-        self.joining.push(Joining {
-            socket,
-            middlewares: Box::pin(run_middlewares(middlewares, context)),
-        });
+        let passed = Box::pin(run_middlewares(middlewares, context));
+        self.joining.push(Joining::Middlewares(socket, passed));
     }
 
     fn finish_join(&mut self, socket: &Socket, result: Result<(), Refusal>) {
@@ -487,7 +528,10 @@ impl Driver {
 
     fn leave_all(&mut self, reason: DisconnectReason) {
         let joining = std::mem::take(&mut self.joining);
-        let joining = joining.into_iter().map(|joining| joining.socket);
+        let joining = joining.into_iter().filter_map(|joining| match joining {
+            Joining::Middlewares(socket, _) => Some(socket),
+            Joining::Namespace(..) => None,
+        });
         for socket in self.connection.sockets().into_iter().chain(joining) {
             socket.leave_namespace(reason);
         }
@@ -515,6 +559,7 @@ async fn run_middlewares(
         let future = match caught(|| middleware(context.clone())).map_err(panicked)? {
             Ok(future) => future,
             Err(Failure::Args(error)) => return Err(Refusal::new(error.to_string())),
+            Err(Failure::Params(error)) if error.is_clients() => return Err(error.into()),
             Err(failure) => return Err(internal(failure)),
         };
         CatchPanic(future).await.map_err(panicked)??;

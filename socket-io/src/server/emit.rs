@@ -1,5 +1,7 @@
 //! The one way out for events: to one client, or to many.
 
+use std::ops::AddAssign;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -8,7 +10,7 @@ use super::error::EmitError;
 use super::namespace::Namespace;
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, Target};
-use crate::protocol::{AckId, Encoded};
+use crate::protocol::{AckId, Encoded, Outgoing};
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +95,7 @@ pub(crate) fn to_one(
     deliver(socket, &packet, flags)
 }
 
-/// Sends an event to the sockets of a namespace that match.
+/// Sends an event to the sockets of a namespace that match; those of a parent are its children's.
 pub(crate) fn to_many(
     namespace: &Namespace,
     event: &str,
@@ -101,8 +103,18 @@ pub(crate) fn to_many(
     target: &Target,
     flags: Flags,
 ) -> Result<Delivery, EmitError> {
-    let packet = encode(namespace, event, None, data, flags)?;
-    Ok(namespace.adapter().broadcast(&packet, target, flags))
+    let Some(children) = namespace.family() else {
+        let packet = encode(namespace, event, None, data, flags)?;
+        return Ok(namespace.adapter().broadcast(&packet, target, flags));
+    };
+    let config = namespace.config();
+    let outgoing = Outgoing::new_with(&config.parser, event, data, config.max_attachments)?;
+    let mut delivery = Delivery::default();
+    for child in children {
+        let packet = flagged(outgoing.encode(child.name(), None), flags);
+        delivery += child.adapter().broadcast(&packet, target, flags);
+    }
+    Ok(delivery)
 }
 
 /// Writes an event for clients of a namespace.
@@ -118,11 +130,15 @@ pub(crate) fn encode(
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    Ok(if flags.uncompressed {
+    Ok(flagged(packet, flags))
+}
+
+fn flagged(packet: Encoded, flags: Flags) -> Encoded {
+    if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    })
+    }
 }
 
 /// Queues a finished event for one client.
@@ -151,5 +167,13 @@ impl Delivery {
             // It left in this moment.
             Err(_) => {}
         }
+    }
+}
+
+impl AddAssign for Delivery {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.skipped += other.skipped;
+        self.overflowed += other.overflowed;
     }
 }

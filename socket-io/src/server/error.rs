@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use engine_io::{SendError, Text};
 
-use super::Refusal;
+use super::{ParamsError, Refusal};
 use crate::adapter::SocketId;
 use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
 
@@ -134,6 +134,8 @@ pub enum Failure {
     Returned(Refusal),
     /// The event does not have the arguments that the handler wants; it was not called.
     Args(ArgsError),
+    /// The namespace does not have the parameters that the handler wants; it was not called.
+    Params(ParamsError),
     /// The handler wants something that is not there, such as shared state that was never given; it was not called.
     Missing(String),
     /// The acknowledgement could not be sent.
@@ -163,6 +165,7 @@ impl fmt::Display for HandlerError {
             Failure::Panicked(message) => write!(f, "handler panicked: {message}"),
             Failure::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
             Failure::Args(error) => error.fmt(f),
+            Failure::Params(error) => error.fmt(f),
             Failure::Missing(what) => f.write_str(what),
             Failure::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
             Failure::Protocol(message) => write!(f, "protocol violation: {message}"),

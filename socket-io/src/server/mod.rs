@@ -3,15 +3,21 @@
 mod ack;
 mod broadcast;
 mod bundle;
+mod candidate;
 mod config;
 mod connection;
 mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod family;
 mod handler;
 mod handshake;
 mod namespace;
+mod namespaces;
+mod params;
+mod parent;
+mod path;
 mod refusal;
 mod reply;
 mod socket;
@@ -19,8 +25,6 @@ mod socket;
 pub(crate) mod tests;
 mod types;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -29,10 +33,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text};
+use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid};
 use http::{Request, Response, Uri};
 use http_body::Body;
-use parking_lot::RwLock;
 use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
@@ -40,6 +43,7 @@ use tokio::sync::watch;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
+pub use candidate::{Candidate, Decide, Decision, FromCandidate, NamespaceName};
 pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
@@ -47,6 +51,7 @@ pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, 
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
+pub use params::{Params, ParamsError};
 pub use refusal::Refusal;
 pub use socket::Socket;
 
@@ -55,9 +60,7 @@ use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::Driver;
 use handler::Panic;
-
-/// Says whether a name belongs to a family of namespaces.
-type Pattern = dyn Fn(&str) -> bool + Send + Sync;
+use namespaces::Namespaces;
 
 /// A Socket.IO server. Clones are handles to the same one.
 #[derive(Clone)]
@@ -66,8 +69,7 @@ pub struct SocketIo(Arc<Inner>);
 pub(crate) struct Inner {
     engine: Server,
     config: Arc<Config>,
-    namespaces: RwLock<HashMap<Text, Namespace>>,
-    patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
+    namespaces: Namespaces,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
@@ -84,65 +86,13 @@ impl SocketIo {
         let io = Self(Arc::new(Inner {
             engine: Server::new(engine),
             config: Arc::new(config),
-            namespaces: RwLock::default(),
-            patterns: RwLock::default(),
+            namespaces: Namespaces::default(),
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
         }));
         io.of("/");
         io
-    }
-
-    /// The namespace of that name, which exists from now on. A missing leading slash is added; `""` is `/`.
-    ///
-    /// If the name is new and a pattern given to [`of_matching`](Self::of_matching) accepts it, the namespace starts with that pattern's middlewares and
-    /// handlers, as a client's wish would have made it; what is added to it is its own.
-    ///
-    /// # Panics
-    ///
-    /// If the name has a comma, which the protocol cannot carry.
-    pub fn of(&self, name: &str) -> Namespace {
-        let name = if name.starts_with('/') {
-            Cow::Borrowed(name)
-        } else {
-            Cow::Owned(format!("/{name}"))
-        };
-        if let Some(known) = self.0.namespaces.read().get(&*name) {
-            known.keep();
-            return known.clone();
-        }
-        assert!(
-            !name.contains(','),
-            "the name of a namespace cannot have a comma: {name:?}"
-        );
-        let name = Text::from(&*name);
-        // Patterns and adapters are the user's, so they are asked without a lock.
-        let fresh = match self.pattern(&name) {
-            Some(parent) => parent.heir(name.clone()),
-            None => Namespace::new(name.clone(), self.0.config.clone()),
-        };
-        let mut namespaces = self.0.namespaces.write();
-        let namespace = namespaces.entry(name).or_insert(fresh).clone();
-        namespace.keep();
-        namespace
-    }
-
-    /// Namespaces that come into being when a client asks for a name that `accept` accepts, and go when the last socket has left. They have the handlers of
-    /// the namespace returned here, which nobody joins itself. Patterns are asked in the order in which they were given, after the names given to [`of`](Self::of).
-    ///
-    /// ```
-    /// # let io = socket_io::SocketIo::builder().build();
-    /// io.of_matching(|name| name.starts_with("/project-"))
-    ///     .on_connect(async |socket: socket_io::Socket| println!("{}", socket.namespace().name()));
-    /// ```
-    pub fn of_matching(&self, accept: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
-        let parent = Namespace::new(Text::default(), self.0.config.clone());
-        self.0
-            .patterns
-            .write()
-            .push((Arc::new(accept), parent.clone()));
-        parent
     }
 
     // The namespace `/`, which most programs need.
@@ -221,13 +171,9 @@ impl SocketIo {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
             }
+            namespace.close();
         }
         self.0.engine.close();
-    }
-
-    /// The namespaces that exist now, in no order: those that were given to [`of`](Self::of), and those that somebody joined.
-    pub fn namespaces(&self) -> Vec<Namespace> {
-        self.0.namespaces.read().values().cloned().collect()
     }
 
     /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 2 s at the most.
@@ -276,56 +222,6 @@ impl SocketIo {
         match self.0.runtime.get() {
             Some(runtime) => drop(runtime.spawn(task)),
             None => drop(tokio::spawn(task)),
-        }
-    }
-
-    /// The namespace that a client wants to join, made now if a pattern has it. It counts as entered.
-    pub(crate) fn enter(&self, name: &str) -> Option<Namespace> {
-        if let Some(known) = self.0.namespaces.read().get(name) {
-            known.enter();
-            return Some(known.clone());
-        }
-        let parent = self.pattern(name)?;
-        let name = Text::from(name);
-        // Making an adapter is the user's part.
-        let fresh = match handler::caught(|| parent.child(name.clone())) {
-            Ok(fresh) => fresh,
-            Err(Panic(message)) => {
-                tracing::error!(message, %name, "no adapter for a namespace");
-                return None;
-            }
-        };
-        let mut namespaces = self.0.namespaces.write();
-        let child = namespaces.entry(name).or_insert(fresh).clone();
-        child.enter();
-        Some(child)
-    }
-
-    /// The first pattern that accepts the name. One that panics does not.
-    fn pattern(&self, name: &str) -> Option<Namespace> {
-        let patterns = self.0.patterns.read().clone();
-        let accepting = patterns.into_iter().find(|(accept, _)| {
-            handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(message, name, "pattern of namespaces panicked");
-                false
-            })
-        });
-        accepting.map(|(_, parent)| parent)
-    }
-
-    /// A socket has left; a namespace that a pattern made is forgotten once nobody is in it.
-    pub(crate) fn exit(&self, namespace: &Namespace) {
-        if namespace.exit() {
-            self.forget(namespace);
-        }
-    }
-
-    /// Others may have come in the meantime, or have forgotten it already and made another one of that name.
-    fn forget(&self, namespace: &Namespace) {
-        let mut namespaces = self.0.namespaces.write();
-        let known = namespaces.get(namespace.name());
-        if namespace.is_unused() && known.is_some_and(|known| known.is(namespace)) {
-            namespaces.remove(namespace.name());
         }
     }
 

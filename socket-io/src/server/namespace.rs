@@ -2,19 +2,24 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
 
 use engine_io::Text;
 use parking_lot::RwLock;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use super::broadcast::Broadcast;
 use super::config::Config;
 use super::error::EmitError;
 use super::handler::{
-    ErasedHandler, ErasedMiddleware, Handler, Middleware, erase, erase_middleware,
+    ErasedHandler, ErasedMiddleware, Handler, Middleware, Panic, caught, erase, erase_middleware,
 };
+use super::params::{List, ParamsError};
+use super::parent::{ParentAdapter, Shared};
+use super::path::ParamList;
 use crate::adapter::{Adapter, Delivery, IntoRooms};
 use crate::protocol::{AckId, is_reserved_event};
 use crate::server::Socket;
@@ -29,17 +34,42 @@ struct Inner {
     name: Text,
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
-    /// Shared with the namespaces made from this one.
-    handlers: Arc<RwLock<Handlers>>,
-    /// Made for a client from a pattern, and gone again when it is empty.
+    shared: Arc<Shared>,
+    kind: Kind,
+    /// Handlers of a child that does not follow its parent's any more.
+    own: OnceLock<Box<RwLock<Handlers>>>,
+    /// Made for a client, and gone again when it is empty.
     is_fleeting: AtomicBool,
     /// Sockets that have joined or are joining.
     members: AtomicUsize,
-    acks: AtomicU64,
+    /// Clients may come in, since all who want to know of the namespace were told.
+    is_open: AtomicBool,
+    /// Wakes those who wait for it.
+    opened: Notify,
+    /// Its adapter was told that it is over.
+    is_closed: AtomicBool,
+}
+
+enum Kind {
+    /// One by itself.
+    Single,
+    /// Of a family, with the parameters in its name.
+    Child(ParamList),
+    /// What the namespaces of a family have in common. It is in no list, and nobody joins it.
+    Parent,
+}
+
+/// A namespace, as its parent knows it.
+pub(crate) struct WeakNamespace(Weak<Inner>);
+
+impl WeakNamespace {
+    pub(crate) fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
+    }
 }
 
 #[derive(Clone, Default)]
-struct Handlers {
+pub(crate) struct Handlers {
     middlewares: Arc<[ErasedMiddleware]>,
     connect: Arc<[ErasedHandler]>,
     disconnecting: Arc<[ErasedHandler]>,
@@ -49,42 +79,50 @@ struct Handlers {
 }
 
 /// Lists of handlers are shared by those who run them, so a new one is made.
-fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
+pub(crate) fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
     *list = list.iter().cloned().chain([item]).collect();
 }
 
 impl Namespace {
     pub(crate) fn new(name: Text, config: Arc<Config>) -> Self {
-        Self::with_handlers(name, config, Arc::default(), false)
+        let adapter = (config.adapter)(&name);
+        Self::with(name, config, adapter, Arc::default(), Kind::Single)
     }
 
-    /// A namespace that has this one's handlers, also those that are added later, and goes when it is empty.
-    pub(crate) fn child(&self, name: Text) -> Self {
-        Self::with_handlers(name, self.0.config.clone(), self.0.handlers.clone(), true)
+    /// What the namespaces of a family have in common; the name is that of their pattern.
+    pub(crate) fn parent(name: Text, config: Arc<Config>) -> Self {
+        let shared = Arc::<Shared>::default();
+        let adapter = Arc::new(ParentAdapter(shared.clone()));
+        Self::with(name, config, adapter, shared, Kind::Parent)
     }
 
-    /// A namespace that starts with this one's handlers, may have others besides, and stays.
-    pub(crate) fn heir(&self, name: Text) -> Self {
-        let handlers = self.0.handlers.read().clone();
-        let handlers = Arc::new(RwLock::new(handlers));
-        Self::with_handlers(name, self.0.config.clone(), handlers, false)
+    /// A namespace of this one's family.
+    pub(crate) fn child(&self, name: Text, params: ParamList) -> Self {
+        let config = self.0.config.clone();
+        let adapter = (config.adapter)(&name);
+        let shared = self.0.shared.clone();
+        Self::with(name, config, adapter, shared, Kind::Child(params))
     }
 
-    fn with_handlers(
+    fn with(
         name: Text,
         config: Arc<Config>,
-        handlers: Arc<RwLock<Handlers>>,
-        is_fleeting: bool,
+        adapter: Arc<dyn Adapter>,
+        shared: Arc<Shared>,
+        kind: Kind,
     ) -> Self {
-        let adapter = (config.adapter)(&name);
         Self(Arc::new(Inner {
             name,
             config,
             adapter,
-            handlers,
-            is_fleeting: AtomicBool::new(is_fleeting),
+            shared,
+            own: OnceLock::new(),
+            is_fleeting: AtomicBool::new(matches!(kind, Kind::Child(_))),
+            kind,
             members: AtomicUsize::new(0),
-            acks: AtomicU64::new(0),
+            is_open: AtomicBool::new(false),
+            opened: Notify::new(),
+            is_closed: AtomicBool::new(false),
         }))
     }
 
@@ -98,12 +136,10 @@ impl Namespace {
         self.0.members.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_unused()
     }
 
-    /// It stays from now on. Called with the list of namespaces locked.
-    pub(crate) fn keep(&self) {
+    /// It stays from now on; true when it would not have. Called with the list of namespaces locked, or before it is in there.
+    pub(crate) fn keep(&self) -> bool {
         // Nearly always there is nothing to write, which would slow down those who read.
-        if self.is_fleeting() {
-            self.0.is_fleeting.store(false, Ordering::Release);
-        }
+        self.is_fleeting() && self.0.is_fleeting.swap(false, Ordering::AcqRel)
     }
 
     fn is_fleeting(&self) -> bool {
@@ -112,16 +148,99 @@ impl Namespace {
 
     /// Whether it may go: nobody is in it or about to be.
     pub(crate) fn is_unused(&self) -> bool {
-        self.is_fleeting() && self.0.members.load(Ordering::Acquire) == 0
+        self.is_fleeting()
+            && self.0.config.cleanup_empty_child_namespaces
+            && self.0.members.load(Ordering::Acquire) == 0
+    }
+
+    /// Lets clients in.
+    pub(crate) fn open(&self) {
+        self.0.is_open.store(true, Ordering::Release);
+        self.0.opened.notify_waiters();
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_open.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn opened(&self) {
+        // Who asks for notice before looking misses nothing.
+        let opened = self.0.opened.notified();
+        if !self.is_open() {
+            opened.await;
+        }
+    }
+
+    /// It is in the list of namespaces now.
+    pub(crate) fn join_family(&self) {
+        if let Kind::Child(_) = self.0.kind {
+            self.0.shared.add_child(self);
+        }
+    }
+
+    /// It is in the list no more.
+    pub(crate) fn leave_family(&self) {
+        if let Kind::Child(_) = self.0.kind {
+            self.0.shared.remove_child(self.name());
+        }
+    }
+
+    /// Nobody joins any more: the server is closed, or has forgotten the namespace, or both.
+    pub(crate) fn close(&self) {
+        if self.0.is_closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(Panic(message)) = caught(|| self.0.adapter.close()) {
+            tracing::error!(message, namespace = %self.name(), "adapter panicked when it was closed");
+        }
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The name, with its leading slash.
+    /// The name, with its leading slash. Of the parent of a family, the pattern or expression, and nothing where a function decides.
     pub fn name(&self) -> &Text {
         &self.0.name
+    }
+
+    // Families.
+
+    /// The namespaces that exist now of the family whose parent this is, in no order: none for every other namespace.
+    pub fn children(&self) -> Vec<Self> {
+        self.family().unwrap_or_default()
+    }
+
+    /// The children, if it is a parent.
+    pub(crate) fn family(&self) -> Option<Vec<Self>> {
+        matches!(self.0.kind, Kind::Parent).then(|| self.0.shared.children())
+    }
+
+    /// The parameter of that name, as the client wrote it; see [`SocketIo::of_path`](crate::SocketIo::of_path).
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let mut params = self.param_list().iter();
+        let (_, value) = params.find(|(known, _)| **known == *name)?;
+        Some(value)
+    }
+
+    /// All parameters, as a type; see [`Params`](crate::Params).
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read as that type.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, ParamsError> {
+        T::deserialize(List(self.param_list()))
+    }
+
+    fn param_list(&self) -> &[(Text, Text)] {
+        match &self.0.kind {
+            Kind::Child(params) => params,
+            _ => &[],
+        }
     }
 
     // Registration.
@@ -144,7 +263,7 @@ impl Namespace {
     /// ```
     pub fn middleware<A>(self, middleware: impl Middleware<A>) -> Self {
         push(
-            &mut self.0.handlers.write().middlewares,
+            &mut self.own_handlers().write().middlewares,
             erase_middleware(middleware),
         );
         self
@@ -152,7 +271,7 @@ impl Namespace {
 
     /// Called when a client has joined. What it emits follows the confirmation, and its first steps, up to where it first waits, precede all events.
     pub fn on_connect<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().connect, erase(handler));
+        push(&mut self.own_handlers().write().connect, erase(handler));
         self
     }
 
@@ -166,7 +285,7 @@ impl Namespace {
             !is_reserved_event(event),
             "no client can send the reserved event {event:?}; see `on_connect` and `on_disconnect`"
         );
-        let mut handlers = self.0.handlers.write();
+        let mut handlers = self.own_handlers().write();
         push(
             handlers.events.entry(event.into()).or_default(),
             erase(handler),
@@ -177,19 +296,22 @@ impl Namespace {
 
     /// Called for each event, before the handlers of its name.
     pub fn on_any<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().any, erase(handler));
+        push(&mut self.own_handlers().write().any, erase(handler));
         self
     }
 
     /// Called when a socket is about to leave, while it still is in its rooms.
     pub fn on_disconnecting<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().disconnecting, erase(handler));
+        push(
+            &mut self.own_handlers().write().disconnecting,
+            erase(handler),
+        );
         self
     }
 
     /// Called when a socket has left, with the [`DisconnectReason`](crate::DisconnectReason).
     pub fn on_disconnect<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().disconnect, erase(handler));
+        push(&mut self.own_handlers().write().disconnect, erase(handler));
         self
     }
 
@@ -228,7 +350,7 @@ impl Namespace {
         self.adapter().socket(id)
     }
 
-    /// How many sockets of this process are in the namespace.
+    /// How many sockets of this process are in the namespace; of a parent, in its children.
     pub fn len(&self) -> usize {
         self.adapter().len()
     }
@@ -248,25 +370,41 @@ impl Namespace {
         &self.0.config
     }
 
-    /// One counter for all sockets, so that the recipients of a broadcast share an id.
+    /// One counter for all sockets that a broadcast can reach, so that they share an id.
     pub(crate) fn next_ack_id(&self) -> AckId {
-        AckId::new(self.0.acks.fetch_add(1, Ordering::Relaxed))
+        AckId::new(self.0.shared.acks.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn handlers(&self) -> &RwLock<Handlers> {
+        self.0.own.get().map_or(&self.0.shared.handlers, |own| own)
+    }
+
+    /// For those that are added. They are a child's own, not its family's.
+    fn own_handlers(&self) -> &RwLock<Handlers> {
+        let shared = &self.0.shared.handlers;
+        match self.0.kind {
+            Kind::Child(_) => {
+                let copy = || Box::new(RwLock::new(shared.read().clone()));
+                self.0.own.get_or_init(copy)
+            }
+            _ => shared,
+        }
     }
 
     pub(crate) fn middlewares(&self) -> Arc<[ErasedMiddleware]> {
-        self.0.handlers.read().middlewares.clone()
+        self.handlers().read().middlewares.clone()
     }
 
     pub(crate) fn connect_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.0.handlers.read().connect.clone()
+        self.handlers().read().connect.clone()
     }
 
     pub(crate) fn disconnecting_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.0.handlers.read().disconnecting.clone()
+        self.handlers().read().disconnecting.clone()
     }
 
     pub(crate) fn disconnect_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.0.handlers.read().disconnect.clone()
+        self.handlers().read().disconnect.clone()
     }
 
     /// Those for every event and those for this one.
@@ -274,7 +412,7 @@ impl Namespace {
         &self,
         event: &str,
     ) -> (Arc<[ErasedHandler]>, Option<Arc<[ErasedHandler]>>) {
-        let handlers = self.0.handlers.read();
+        let handlers = self.handlers().read();
         (handlers.any.clone(), handlers.events.get(event).cloned())
     }
 }

@@ -15,8 +15,9 @@ use super::connection::Connection;
 use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
-use super::handshake::Handshake;
+use super::handshake::{self, Handshake};
 use super::namespace::Namespace;
+use super::params::ParamsError;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
 use crate::adapter::{Flags, IntoRooms, Room, SocketId};
@@ -82,7 +83,7 @@ impl Socket {
 
     /// The request that opened the connection.
     pub fn handshake(&self) -> Handshake {
-        Handshake::new(self.clone())
+        Handshake::new(self.0.connection.clone(), self.0.auth.clone())
     }
 
     /// What the client sent when it joined, `{}` when it sent nothing.
@@ -91,10 +92,16 @@ impl Socket {
     ///
     /// When it is of another type.
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        match &self.0.auth {
-            Some(auth) => auth.parse(),
-            None => RawJson::new(Text::from_static("{}"))?.parse(),
-        }
+        handshake::auth(self.0.auth.as_ref())
+    }
+
+    /// The parameters of its namespace, as a type; see [`Params`](crate::Params).
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read as that type.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, ParamsError> {
+        self.0.namespace.params()
     }
 
     /// The transport that carries the connection's messages now.
