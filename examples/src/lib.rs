@@ -7,6 +7,8 @@
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
 //! | `custom_parser` | packets in a format of one's own, CBOR |
+//! | `namespaces` | namespaces by name, by a path with parameters, and by an asynchronous decision; one emit for a whole family |
+//! | `binary_upload` | a file in chunks, with acknowledgements as flow control and a checksum at the end |
 //! | `bench_server` | the server that benchmarks are run against |
 
 /// The code of the README, compiled.

@@ -59,6 +59,7 @@ async fn forgetting_a_namespace_late_does_not_take_its_successor() {
     assert!(first.exit());
     assert!(peer.enter("/x").await.is(&first));
     peer.io.exit(&first);
+    assert!(parent.children().is_empty());
     let second = peer.enter("/x").await;
     assert!(!second.is(&first));
     peer.io.forget(&first);
