@@ -8,8 +8,9 @@
 //! | `finish` | the SHA-256 of the file, in hexadecimal | the path of the file |
 //! | `progress` (to the client) | `{ received, size }`, for each tenth of the file | |
 //!
-//! Memory is bounded whatever the client does: one that sends more than it may is not read from, because no more than the window's number of handlers may wait
-//! (`max_handlers`), and a chunk that is too large is refused. A file that is not finished is deleted when its client goes.
+//! Memory is bounded whatever the client does: no more chunks than the window has are with handlers (`max_handlers`), as many may wait behind them
+//! (`inbox_limit`), and beyond that the client is not read from; a chunk that is too large is refused. A file that is not finished is deleted when its client
+//! goes.
 //!
 //! Run it:
 //!
@@ -88,6 +89,7 @@ async fn main() -> io::Result<()> {
     println!("files go to {}", folder.display());
     let io = SocketIo::builder()
         .max_handlers(WINDOW)
+        .inbox_limit(WINDOW * CHUNK)
         .max_payload(2 * CHUNK)
         .state(Folder(folder))
         .build();

@@ -54,6 +54,8 @@ mod request;
 mod server;
 #[cfg(feature = "server")]
 mod socket;
+#[cfg(feature = "server")]
+mod stats;
 
 #[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;
@@ -62,7 +64,9 @@ pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
-pub use session::{CloseReason, Overlap, ReadyState, SendError, Session, SessionConfig, Side};
+pub use session::{
+    CloseReason, Counters, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
+};
 pub use sid::Sid;
 pub use text::Text;
 pub use transport::Transport;
@@ -77,3 +81,5 @@ pub use server::{
 };
 #[cfg(feature = "server")]
 pub use socket::{Sender, Socket};
+#[cfg(feature = "server")]
+pub use stats::{Closed, Stats};

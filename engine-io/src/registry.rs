@@ -6,16 +6,21 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
 use dashmap::{DashMap, Entry};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use crate::connection::Shared;
 use crate::sid::Sid;
+use crate::stats::Stats;
 
 /// Spread over shards, so that requests on many cores do not wait for each other.
 #[derive(Default)]
 pub(crate) struct Registry {
     sessions: DashMap<Sid, Arc<Shared>>,
     counter: AtomicU32,
+    numbers: AtomicU32,
+    /// What the sessions that are over have carried. Whoever locks it may lock a session, and nobody the other way round.
+    ended: Mutex<Stats>,
     /// How many [`Alive`] there are.
     alive: AtomicUsize,
     finished: Notify,
@@ -64,6 +69,11 @@ impl Registry {
         ))
     }
 
+    /// Numbers the connections from 1 on, for logs.
+    pub(crate) fn next_number(&self) -> u32 {
+        self.numbers.fetch_add(1, Ordering::Relaxed).wrapping_add(1)
+    }
+
     /// Adds a session, unless its id is taken: nobody may step into another one's place.
     pub(crate) fn insert(&self, shared: Arc<Shared>) -> bool {
         match self.sessions.entry(shared.sid.clone()) {
@@ -87,14 +97,34 @@ impl Registry {
         (!closed).then_some(shared)
     }
 
-    /// Removes that session, and no later one of the same id.
-    pub(crate) fn remove(&self, shared: &Arc<Shared>) {
-        self.sessions
+    /// Removes that session, and no later one of the same id. False when it is gone already.
+    pub(crate) fn remove(&self, shared: &Arc<Shared>) -> bool {
+        let mut ended = self.ended.lock();
+        let removed = self
+            .sessions
             .remove_if(&shared.sid, |_, known| Arc::ptr_eq(known, shared));
+        if removed.is_none() {
+            return false;
+        }
+        ended.add_ended(&shared.lock().session);
+        drop(ended);
         // Memory goes back once most of the table is empty.
         if self.sessions.len() < self.sessions.capacity() / 8 {
             self.sessions.shrink_to_fit();
         }
+        true
+    }
+
+    /// What all sessions have carried, open or over; each counts once.
+    pub(crate) fn stats(&self) -> Stats {
+        let ended = self.ended.lock();
+        let mut stats = ended.clone();
+        let open = self.all();
+        drop(ended);
+        for shared in open {
+            stats.add_open(&shared.lock().session);
+        }
+        stats
     }
 
     /// Ready once no connection is left.

@@ -15,7 +15,7 @@ use crate::frame::Frame;
 use crate::packet::Message;
 use crate::registry::{Alive, Registry};
 use crate::request::Request;
-use crate::session::{CloseReason, ReadyState, SendError};
+use crate::session::{CloseReason, Counters, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::Revision;
@@ -138,6 +138,16 @@ impl Socket {
     /// The revision of the protocol that the client speaks.
     pub fn revision(&self) -> Revision {
         self.shared.wire.revision
+    }
+
+    /// Which connection of its server this is, counted from 1; see [`Sender::number`].
+    pub fn number(&self) -> u32 {
+        self.shared.number
+    }
+
+    /// What the session has carried so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().session.counters()
     }
 
     /// Why the session ended, once it has.
@@ -287,6 +297,9 @@ impl Socket {
     }
 
     fn end_websocket(&mut self, end: End) {
+        if let End::Violation(code) = end {
+            tracing::debug!(name: "websocket_violation", target: "engine_io", connection = self.shared.number, code);
+        }
         let reason = match end {
             // As in the reference, a connection that breaks is one that the peer closed.
             End::Closed | End::Failed => CloseReason::TransportClose,
@@ -342,6 +355,7 @@ impl Socket {
             (switched, upgrading)
         });
         if switched {
+            tracing::debug!(name: "upgraded", target: "engine_io", connection = self.shared.number);
             self.websocket = Some(candidate);
             if let Some(end) = end {
                 self.end_websocket(end);
@@ -354,6 +368,7 @@ impl Socket {
         if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
             self.candidate = Some(candidate);
         } else {
+            tracing::debug!(name: "upgrade_failed", target: "engine_io", connection = self.shared.number);
             self.shared
                 .update(|state| state.session.handle_candidate_closed());
             end_stream(*candidate, end.unwrap_or(End::Ours), &self.registry);
@@ -363,7 +378,11 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        self.registry.remove(&self.shared);
+        if self.registry.remove(&self.shared) {
+            let reason = self.close_reason().unwrap_or(CloseReason::ForcedClose);
+            let transport = self.transport();
+            tracing::debug!(name: "connection_closed", target: "engine_io", connection = self.shared.number, %reason, %transport);
+        }
         let offered = self.shared.lock().candidate.take();
         let websockets = [self.websocket.take(), self.candidate.take(), offered];
         for websocket in websockets.into_iter().flatten() {
@@ -455,6 +474,21 @@ impl Sender {
         self.shared.send(frames)
     }
 
+    /// Queues finished frames, all or none, if they would leave at once. False when something else waits; then they are dropped, and counted as skipped.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_volatile<'a>(
+        &self,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
+    ) -> Result<bool, SendError> {
+        if self.shared.lock().session.skip_volatile() {
+            return Ok(false);
+        }
+        self.send_frames(frames).map(|()| true)
+    }
+
     /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked.
     pub fn is_writable(&self) -> bool {
         self.shared.lock().session.is_writable()
@@ -488,6 +522,17 @@ impl Sender {
     /// Bytes that wait to be written.
     pub fn buffered(&self) -> usize {
         self.shared.lock().session.buffered()
+    }
+
+    /// What the session has carried so far.
+    pub fn counters(&self) -> Counters {
+        self.shared.lock().session.counters()
+    }
+
+    /// Which connection of its server this is, counted from 1. Unlike the session's id it is no secret: logs call the connection by it. After
+    /// 2^32 connections it begins anew.
+    pub fn number(&self) -> u32 {
+        self.shared.number
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -552,7 +597,12 @@ mod tests {
             &handshake,
         );
         let request = http::Request::new(()).into_parts().0;
-        let shared = Arc::new(Shared::new("sid".into(), Request::new(&request), session));
+        let shared = Arc::new(Shared::new(
+            1,
+            "sid".into(),
+            Request::new(&request),
+            session,
+        ));
         let mut socket = Socket::new(shared.clone(), &Arc::default(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));

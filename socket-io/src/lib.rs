@@ -17,14 +17,16 @@ pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, Sock
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    ConnectionInfo, Cookie, CookiePriority, Cors, HttpCompression, Revision, SameSite, Transport,
+    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Candidate, Context,
-    Data, Decide, Decision, Emit, EmitError, EventName, Failure, FromCandidate, FromContext,
-    Handler, HandlerError, Handshake, Middleware, Namespace, NamespaceName, Outcome, Params,
-    ParamsError, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
+    Candidate, Context, Data, Decide, Decision, Emit, EmitError, EventName, Failure, FromCandidate,
+    FromContext, Grant, Handler, HandlerError, Handshake, Middleware, Namespace, NamespaceName,
+    Outcome, Params, ParamsError, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
+    Stats,
 };
 
 /// Compresses a whole file.

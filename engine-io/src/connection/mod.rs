@@ -24,6 +24,8 @@ use crate::wire::{Revision, Wire};
 
 /// One session, reachable from its owner's task, from HTTP requests and from everybody who sends.
 pub(crate) struct Shared {
+    /// Which connection of the server this is, for logs.
+    pub(crate) number: u32,
     pub(crate) sid: Sid,
     pub(crate) request: Request,
     /// What the handshake asked for: the revision, and the form of binary messages over polling.
@@ -100,7 +102,7 @@ impl State {
 }
 
 impl Shared {
-    pub(crate) fn new(sid: Sid, request: Request, session: Session) -> Self {
+    pub(crate) fn new(number: u32, sid: Sid, request: Request, session: Session) -> Self {
         let wire = session.wire();
         let state = State {
             session,
@@ -112,6 +114,7 @@ impl Shared {
             post: None,
         };
         Self {
+            number,
             sid,
             request,
             wire,

@@ -95,7 +95,7 @@ where
                 tokio::spawn(connection);
             }
             Err(error) => {
-                tracing::warn!(%error, "connection not accepted");
+                tracing::warn!(name: "accept_failed", target: "engine_io", %error);
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -148,6 +148,6 @@ async fn connection<S, B>(
         }
     };
     if let Err(error) = result {
-        tracing::debug!(%error, "connection ended");
+        tracing::debug!(name: "http_failed", target: "engine_io", %error);
     }
 }

@@ -15,8 +15,9 @@ mod service;
 mod websocket;
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -41,6 +42,7 @@ use crate::request::Request as SessionRequest;
 use crate::session::Session;
 use crate::sid::Sid;
 use crate::socket::Socket;
+use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
 use refusal::bare;
@@ -59,6 +61,8 @@ struct Inner {
     sockets: Mutex<Option<mpsc::Sender<Socket>>>,
     accepted: AsyncMutex<mpsc::Receiver<Socket>>,
     closed: AtomicBool,
+    /// Refused requests by code.
+    refused: [AtomicU64; 6],
 }
 
 impl Default for Server {
@@ -79,6 +83,7 @@ impl Server {
                 sockets: Mutex::new(Some(sender)),
                 accepted: AsyncMutex::new(receiver),
                 closed: AtomicBool::new(false),
+                refused: Default::default(),
             }),
         }
     }
@@ -95,6 +100,17 @@ impl Server {
     /// How many sessions are open.
     pub fn sessions(&self) -> usize {
         self.inner.registry.len()
+    }
+
+    /// What the server is doing and has done, in numbers.
+    ///
+    /// A snapshot: each session is looked at in its turn, under its lock, so a hundred thousand of them take some ten milliseconds. Nothing is counted in one place for
+    /// all, so that traffic does not pay for it; ask every few seconds, not for each message.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.inner.registry.stats();
+        stats.refused =
+            std::array::from_fn(|code| self.inner.refused[code].load(Ordering::Relaxed));
+        stats
     }
 
     /// The path under which requests are taken, with slashes around it.
@@ -163,7 +179,7 @@ impl Server {
             Ok(Route::Handshake(transport, wire, late)) => {
                 self.handshake(parts, transport, wire, late).await
             }
-            Ok(Route::Candidate(shared, binary)) => Ok(self.candidate(parts, shared, binary)),
+            Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
             Ok(Route::Poll(shared)) => Ok(polling::poll(&shared).await),
             Ok(Route::Data(shared)) => {
                 Ok(polling::data(&shared, parts, body, config, jsonp.is_some()).await)
@@ -195,15 +211,27 @@ impl Server {
             }
             Ok(response) => response,
             Err(refusal) => {
-                tracing::debug!(%refusal, "request refused");
-                if let Some(observe) = &config.on_refusal {
-                    observe(&refusal, parts);
-                }
+                self.observe(&refusal, parts);
                 if is_upgrade(parts) {
                     refusal.to_websocket_response()
                 } else {
                     refusal.to_response()
                 }
+            }
+        }
+    }
+
+    /// Counts a refused request and tells those who listen.
+    fn observe(&self, refusal: &Refusal, parts: &Parts) {
+        let code = refusal.code();
+        tracing::debug!(name: "request_refused", target: "engine_io", code, reason = %refusal);
+        if let Some(refused) = self.inner.refused.get(usize::from(code)) {
+            refused.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(hook) = &self.inner.config.on_refusal {
+            // The client is to get its answer all the same.
+            if catch_unwind(AssertUnwindSafe(|| hook(refusal, parts))).is_err() {
+                tracing::error!(name: "hook_panicked", target: "engine_io", hook = "on_refusal");
             }
         }
     }
@@ -305,7 +333,8 @@ impl Server {
                 "the outbox of a new session takes one message"
             );
         }
-        let shared = Arc::new(Shared::new(sid, request, session));
+        let number = self.inner.registry.next_number();
+        let shared = Arc::new(Shared::new(number, sid, request, session));
         if !self.inner.registry.insert(shared.clone()) {
             return Err(id_in_use());
         }
@@ -314,6 +343,8 @@ impl Server {
             self.inner.registry.remove(&shared);
             return Err(Refusal::Closing);
         }
+        let revision = wire.revision.number();
+        tracing::debug!(name: "connection_opened", target: "engine_io", connection = number, %transport, revision);
         Ok(shared)
     }
 
@@ -333,7 +364,7 @@ impl Server {
                 place.send(Socket::new(shared, &self.inner.registry, Some(websocket)));
             }
             Err(refusal) => {
-                tracing::debug!(%refusal, "websocket closed");
+                tracing::debug!(name: "websocket_refused", target: "engine_io", reason = %refusal);
                 websocket::close(*websocket).await;
             }
         }
@@ -346,13 +377,16 @@ impl Server {
         place.map_err(|_| Refusal::Closing)
     }
 
-    fn candidate(
+    async fn candidate(
         &self,
         parts: &mut Parts,
         shared: Arc<Shared>,
         binary: BinaryForm,
-    ) -> Response<Bytes> {
+    ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
+        if let Some(check) = &config.check_upgrade {
+            check(parts).await.map_err(Refusal::Forbidden)?;
+        }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
         if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
@@ -363,7 +397,7 @@ impl Server {
                 }
             });
         }
-        response
+        Ok(response)
     }
 }
 

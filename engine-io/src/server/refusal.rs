@@ -88,6 +88,23 @@ impl Refusal {
         }
     }
 
+    /// The reference's name of it (`context.name` of its event `connection_error`). `None` where the code says it all, and for what only this server refuses.
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::TransportMismatch { .. } => Some("TRANSPORT_MISMATCH"),
+            Self::ProtocolMismatch(_) => Some("PROTOCOL_MISMATCH"),
+            Self::TransportHandshake => Some("TRANSPORT_HANDSHAKE_ERROR"),
+            Self::IdGeneration(_) => Some("ID_GENERATION_ERROR"),
+            Self::UnknownTransport(_)
+            | Self::UnknownSid(_)
+            | Self::BadHandshakeMethod(_)
+            | Self::WebSocketHandshake(_)
+            | Self::Forbidden(_)
+            | Self::UnsupportedProtocol(_)
+            | Self::Closing => None,
+        }
+    }
+
     fn status(&self) -> StatusCode {
         match self {
             Self::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -143,18 +160,23 @@ impl fmt::Display for Refusal {
             Self::TransportMismatch { requested, current } => {
                 write!(f, "request over {requested} for a session on {current}")
             }
-            Self::ProtocolMismatch(version) => {
+            Self::ProtocolMismatch(Some(version)) => {
                 write!(
                     f,
-                    "request with EIO={version:?} for a session of another revision"
+                    "request with EIO {version:?} for a session of another revision"
                 )
             }
+            Self::ProtocolMismatch(None) => {
+                f.write_str("request without EIO for a session of another revision")
+            }
             Self::TransportHandshake => f.write_str("plain request for a websocket"),
-            Self::WebSocketHandshake(what) => f.write_str(what),
+            Self::WebSocketHandshake(what) => write!(f, "websocket handshake: {what}"),
+            Self::Forbidden(text) if text.is_empty() => f.write_str("forbidden"),
             Self::Forbidden(text) => write!(f, "forbidden: {text}"),
-            Self::UnsupportedProtocol(version) => {
+            Self::UnsupportedProtocol(Some(version)) => {
                 write!(f, "unsupported protocol version {version:?}")
             }
+            Self::UnsupportedProtocol(None) => f.write_str("no protocol version named"),
             Self::IdGeneration(error) => write!(f, "no session id: {error}"),
             Self::Closing => f.write_str("server is closing"),
         }

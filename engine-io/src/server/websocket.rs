@@ -67,7 +67,7 @@ pub(crate) async fn upgraded(
             Some(websocket)
         }
         Err(error) => {
-            tracing::debug!(%error, "connection lost during the websocket handshake");
+            tracing::debug!(name: "websocket_lost", target: "engine_io", %error);
             None
         }
     }

@@ -21,6 +21,7 @@
 //! A server's session is Open from the start; its first output is the open packet.
 
 mod close;
+mod counters;
 mod heartbeat;
 mod outbox;
 mod polling;
@@ -28,9 +29,11 @@ mod polling;
 mod tests;
 mod upgrade;
 
+use std::fmt;
 use std::time::{Duration, Instant};
 
 pub use close::CloseReason;
+pub use counters::Counters;
 pub use outbox::SendError;
 
 use crate::frame::Frame;
@@ -99,6 +102,14 @@ impl Default for SessionConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap;
 
+impl fmt::Display for Overlap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a request of that kind is under way already")
+    }
+}
+
+impl std::error::Error for Overlap {}
+
 /// One end of an Engine.IO session.
 #[derive(Debug)]
 pub struct Session {
@@ -114,6 +125,7 @@ pub struct Session {
     candidate_packet: Option<Packet>,
     polling: Polling,
     outbox: Outbox,
+    counters: Counters,
     close_timeout: Duration,
     close_deadline: Option<Instant>,
     /// The peer said goodbye, so it needs no close packet.
@@ -157,6 +169,7 @@ impl Session {
             candidate_packet: None,
             polling: Polling::default(),
             outbox: Outbox::new(config.outbox_limit),
+            counters: Counters::default(),
             close_timeout: config.close_timeout,
             close_deadline: None,
             peer_closed: false,
@@ -189,6 +202,16 @@ impl Session {
     /// Whether a candidate transport is being tried.
     pub fn is_upgrading(&self) -> bool {
         self.upgrade.is_active()
+    }
+
+    /// Whether the session has moved from polling to another transport.
+    pub fn is_upgraded(&self) -> bool {
+        self.upgrade == Upgrade::Done
+    }
+
+    /// What the session has carried so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
     }
 
     /// Whether the peer ended the session itself.
@@ -226,7 +249,16 @@ impl Session {
             return Err(SendError::Closed);
         }
         let size = frames.clone().map(Frame::len).sum();
-        self.outbox.push(frames, size)
+        self.outbox.push(frames, size).inspect_err(|_| {
+            self.counters.full = self.counters.full.saturating_add(1);
+        })
+    }
+
+    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
+    pub fn skip_volatile(&mut self) -> bool {
+        let skip = self.state == ReadyState::Open && !self.is_writable();
+        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
+        skip
     }
 
     /// Takes a packet that arrived over `transport`, and returns the message if it is one.
@@ -247,6 +279,7 @@ impl Session {
         if transport != self.transport || !wanted {
             return None;
         }
+        self.counters.received(&packet);
         self.heartbeat.handle_traffic(now);
         let role = self.heartbeat_role();
         match (packet, self.side) {
@@ -321,11 +354,12 @@ impl Session {
 
     /// The next frame for a WebSocket, in the form that the peer wants.
     pub fn poll_frame(&mut self) -> Option<Frame> {
-        if self.transport == Transport::WebSocket {
-            self.outbox.pop(self.wire)
-        } else {
-            None
+        if self.transport != Transport::WebSocket {
+            return None;
         }
+        let frame = self.outbox.pop(self.wire)?;
+        self.counters.sent_frame(&frame);
+        Some(frame)
     }
 
     /// Bytes of polled frames were written. Ends a closing session once all are.
@@ -413,6 +447,9 @@ impl Session {
             Side::Server => self.polling.get = false,
             Side::Client => self.polling.post = true,
         }
+        batch
+            .iter()
+            .for_each(|frame| self.counters.sent_frame(frame));
         Some(batch)
     }
 
@@ -498,21 +535,28 @@ impl Session {
     /// A packet arrived over the candidate. When it fails the upgrade, [`is_upgrading`](Self::is_upgrading) is false afterwards and the candidate is to
     /// be closed; when it completes it, [`transport`](Self::transport) is the candidate's.
     pub fn handle_candidate_packet(&mut self, now: Instant, packet: &Packet) {
+        self.counters.received(packet);
         self.heartbeat.handle_traffic(now);
         match self.upgrade.handle_packet(self.side, packet) {
             Step::Probed if self.side == Side::Server => {
                 self.candidate_packet = Some(Packet::Pong("probe".into()));
             }
             Step::Switch => self.switch(),
-            Step::Probed | Step::Fail => {}
+            Step::Fail => self.fail_upgrade(),
+            Step::Probed => {}
         }
     }
 
     /// The candidate is gone or sent garbage; the session goes on as before.
     pub fn handle_candidate_closed(&mut self) {
         if self.upgrade.is_active() {
-            self.upgrade = Upgrade::None;
+            self.fail_upgrade();
         }
+    }
+
+    fn fail_upgrade(&mut self) {
+        self.upgrade = Upgrade::None;
+        self.counters.upgrades_failed = self.counters.upgrades_failed.saturating_add(1);
     }
 
     /// The next packet for the candidate. A client has switched to it when this is the upgrade packet.
@@ -523,9 +567,12 @@ impl Session {
         if self.side == Side::Client && self.upgrade.is_pausing() && self.polling.is_idle() {
             self.upgrade = Upgrade::Done;
             self.switch();
+            self.counters.sent(&Packet::Upgrade);
             return Some(Packet::Upgrade);
         }
-        self.candidate_packet.take()
+        let packet = self.candidate_packet.take()?;
+        self.counters.sent(&packet);
+        Some(packet)
     }
 
     fn switch(&mut self) {
@@ -553,7 +600,7 @@ impl Session {
             .deadline()
             .is_some_and(|deadline| now >= deadline)
         {
-            self.upgrade = Upgrade::None;
+            self.fail_upgrade();
         }
         if self.close_deadline.is_some_and(|deadline| now >= deadline) {
             self.finish(CloseReason::ForcedClose);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engine_io::{Cookie, Cors, Refusal, ServerConfig, Transport};
+use engine_io::{Cookie, Cors, ServerConfig, Transport};
 
 use crate::support::{Host, Http, Polling, Reply, WebSocket, not_yet, upgrade_headers};
 
@@ -396,24 +396,6 @@ async fn session_ids_may_be_made_by_the_program() {
         }
     };
     assert!(reply.text().starts_with(r#"0{"sid":"mine","#));
-}
-
-#[tokio::test]
-async fn refusals_are_observed() {
-    let (sender, mut refusals) = tokio::sync::mpsc::unbounded_channel();
-    let config = ServerConfig::default().on_refusal(move |refusal, parts| {
-        sender
-            .send((refusal.clone(), parts.uri.path().to_owned()))
-            .unwrap();
-    });
-    let host = Host::new(config).await;
-    host.http()
-        .await
-        .get("/engine.io/more?EIO=4&transport=polling&sid=nobody")
-        .await;
-    let observed = refusals.recv().await.unwrap();
-    let expected = Refusal::UnknownSid("nobody".into());
-    assert_eq!(observed, (expected, "/engine.io/more".into()));
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod hosting;
 mod http2;
 mod limits;
 mod polling;
+mod stats;
 mod support;
 mod upgrade;
 mod v3;

@@ -18,8 +18,11 @@ const modes = {
   'eio-client': engineClient,
   http: httpRich,
   'http-plain': httpPlain,
+  'event-middleware': eventMiddleware,
+  grants,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
+  observing,
 };
 
 if (!modes[MODE]) {
@@ -138,6 +141,106 @@ function deflateSockets(server) {
     socket.on('everybody-plain', (value) => io.compress(false).emit('news', value));
     socket.on('me-plain', (value) => socket.compress(false).emit('news', value));
   });
+}
+
+function observing(server) {
+  const io = new Server(server, {
+    allowRequest: (request, decide) => {
+      const stranger = 'x-stranger' in request.headers;
+      decide(stranger ? 'no strangers' : null, !stranger);
+    },
+  });
+  let refused = [];
+  const numbers = { opened: 0, upgraded: 0, packets_in: 0 };
+  io.engine.on('connection_error', ({ code, message, context }) => {
+    // What the check of requests said is in the context, and is what the client gets.
+    refused.push([code, context?.message ?? message, context?.name ?? null]);
+  });
+  io.engine.on('connection', (socket) => {
+    numbers.opened++;
+    socket.on('upgrade', () => numbers.upgraded++);
+    socket.on('packet', () => numbers.packets_in++);
+  });
+  const over = (name) => Object.values(io.engine.clients).filter((client) => client.transport.name === name).length;
+  io.on('connection', (socket) => {
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('refused', (ack) => {
+      ack(refused);
+      refused = [];
+    });
+    socket.on('numbers', (ack) => ack({ ...numbers, polling: over('polling'), websocket: over('websocket') }));
+  });
+}
+
+function eventMiddleware(server) {
+  const io = new Server(server);
+  let errors = 0;
+  io.on('connection', (socket) => {
+    socket.use(([event, delay], next) => {
+      if (event === 'forbidden') next(refusal('forbidden', { code: 1 }));
+      else if (event === 'slow') setTimeout(next, delay);
+      else next();
+    });
+    socket.on('error', () => errors++);
+    for (const event of ['slow', 'fast', 'forbidden']) {
+      socket.on(event, (...args) => {
+        socket.emit('seen', event);
+        if (typeof args.at(-1) === 'function') args.pop()(...args);
+      });
+    }
+    socket.on('errors', (...args) => args.at(-1)(errors));
+  });
+}
+
+/** What the original leaves to the program: a timer for each socket that ends it. */
+function grants(server) {
+  const asks = (request, what) => new URL(request.url, 'http://localhost').searchParams.has(what);
+  const io = new Server(server, {
+    allowRequest: (request, decide) => (asks(request, 'deny') ? decide('denied', false) : decide(null, true)),
+  });
+  io.engine.use((request, response, next) => {
+    const stays = request.headers.upgrade && asks(request, 'sid') && asks(request, 'stay');
+    next(stays ? new Error('stay') : undefined);
+  });
+  const left = [];
+  for (const name of ['/', '/other']) {
+    io.of(name).use((socket, next) => {
+      next(socket.handshake.auth.good <= 0 ? refusal('authorization expired') : undefined);
+    });
+    io.of(name).on('connection', (socket) => {
+      let timer;
+      let expired = false;
+      const authorize = ({ good }) => {
+        clearTimeout(timer);
+        if (good === undefined) return;
+        timer = setTimeout(() => {
+          expired = true;
+          socket.emit('expired', name);
+          socket.disconnect();
+        }, good);
+      };
+      authorize(socket.handshake.auth);
+      socket.on('renew', (token, ack) => {
+        authorize(token);
+        ack('renewed');
+      });
+      socket.on('echo', (...args) => args.pop()(...args));
+      socket.on('join', (ack) => {
+        socket.join('room');
+        ack();
+      });
+      socket.on('tell', (...args) => {
+        const ack = args.pop();
+        socket.nsp.to('room').emit('told', ...args);
+        ack();
+      });
+      socket.on('reasons', (ack) => ack(left));
+      socket.on('disconnect', (reason) => {
+        clearTimeout(timer);
+        left.push(`${socket.id} ${expired ? 'authorization expired' : reason}`);
+      });
+    });
+  }
 }
 
 function contract(server) {

@@ -125,7 +125,7 @@ impl Bundles {
         match self.files[name.0].get_or_try_init(load).await {
             Ok(file) => Some(file),
             Err(error) => {
-                tracing::warn!(file = name.as_str(), %error, "file of the browser client not readable");
+                tracing::warn!(name: "bundle_unreadable", target: "socket_io", file = name.as_str(), %error);
                 None
             }
         }

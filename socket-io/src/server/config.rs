@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
 use http::request::Parts;
 
 use super::SocketIo;
@@ -30,6 +30,7 @@ pub(crate) struct Config {
     pub(crate) max_child_namespaces: usize,
     pub(crate) cleanup_empty_child_namespaces: bool,
     pub(crate) max_handlers: usize,
+    pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
     pub(crate) decoder: DecoderLimits,
@@ -61,6 +62,7 @@ impl Default for SocketIoBuilder {
                 max_child_namespaces: 100_000,
                 cleanup_empty_child_namespaces: true,
                 max_handlers: 1024,
+                inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
                 decoder: DecoderLimits::default(),
@@ -142,6 +144,24 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.allow_request(allow))
     }
 
+    /// Told of each refused request, as the reference's event `connection_error` is: with the official code, message and what was wrong, and the request.
+    /// Refusals of namespaces are the middlewares' own.
+    ///
+    /// ```
+    /// use socket_io::SocketIo;
+    /// let io = SocketIo::builder()
+    ///     .on_refusal(|refusal, _parts| eprintln!("{}: {} ({refusal})", refusal.code(), refusal.message()))
+    ///     .build();
+    /// ```
+    ///
+    /// Mind that the request's query may hold a session id, which is a credential. A panic in the hook is caught.
+    pub fn on_refusal(
+        self,
+        observe: impl Fn(&RequestRefusal, &Parts) + Send + Sync + 'static,
+    ) -> Self {
+        self.engine(|engine| engine.on_refusal(observe))
+    }
+
     /// Answers requests of pages from other origins. Off by default.
     pub fn cors(self, cors: Cors) -> Self {
         self.engine(|engine| engine.cors(cors))
@@ -199,8 +219,8 @@ impl SocketIoBuilder {
         self
     }
 
-    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it nothing more is read from the connection, so that
-    /// the client is slowed down; the reference has no limit.
+    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it further events wait, as
+    /// [`inbox_limit`](Self::inbox_limit) lets them; the reference has no limit.
     ///
     /// # Panics
     ///
@@ -208,6 +228,16 @@ impl SocketIoBuilder {
     pub fn max_handlers(mut self, handlers: usize) -> Self {
         assert!(handlers > 0, "with a limit of 0 nothing would ever be read");
         self.config.max_handlers = handlers;
+        self
+    }
+
+    /// Bytes of received events that may wait on one connection, for a handler to be done or behind a middleware of their socket. Default 1 MiB. Beyond it
+    /// nothing more is read from the connection, so that the client is slowed down; the reference has no limit. A single event of any size may wait.
+    ///
+    /// What a client acknowledges overtakes its waiting events, so handlers that wait for acknowledgements of their own client get on, unless it has put more
+    /// events than this in front. Give such acknowledgements a timeout.
+    pub fn inbox_limit(mut self, bytes: usize) -> Self {
+        self.config.inbox_limit = bytes;
         self
     }
 
@@ -253,7 +283,10 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Told of everything that goes wrong in or around handlers. By default it is logged.
+    /// Told of everything that goes wrong in or around handlers, panics included. By default it is logged as the event `handler_failed` of `tracing`, on the
+    /// level `ERROR` if it is the server's fault and `WARN` if a client can cause it. A panic in the hook is caught.
+    ///
+    /// Texts may quote what the client sent. Ids of sockets of revision 3 are made of the session's id, so keep those out of logs that others read.
     pub fn on_error(mut self, observe: impl Fn(&HandlerError) + Send + Sync + 'static) -> Self {
         self.config.on_error = Some(Arc::new(observe));
         self
@@ -296,6 +329,7 @@ impl fmt::Debug for Config {
             .field("max_joining", &self.max_joining)
             .field("max_child_namespaces", &self.max_child_namespaces)
             .field("max_handlers", &self.max_handlers)
+            .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)

@@ -7,8 +7,10 @@ use serde::de::DeserializeOwned;
 
 use super::ack::AckFuture;
 use super::error::EmitError;
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::socket::Socket;
+use super::stats::Tally;
 use crate::adapter::{Delivery, Flags, Target};
 use crate::protocol::{AckId, Encoded, Outgoing};
 
@@ -147,10 +149,12 @@ pub(crate) fn deliver(
     packet: &Encoded,
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
-    if flags.volatile && !socket.connection().sender.is_writable() {
+    if !flags.volatile {
+        socket.send(packet)?;
+    } else if !socket.send_volatile(packet)? {
         return Ok(Outcome::Skipped);
     }
-    socket.send(packet).map(|()| Outcome::Queued)
+    Ok(Outcome::Queued)
 }
 
 impl Delivery {
@@ -161,8 +165,16 @@ impl Delivery {
             Ok(Outcome::Skipped) => self.skipped += 1,
             Err(EmitError::Full { .. }) => {
                 self.overflowed += 1;
-                tracing::warn!(socket = %socket.id(), "outbox full during a broadcast, connection closed");
-                socket.connection().sender.abort();
+                let connection = socket.connection();
+                tracing::warn!(
+                    name: "overflow",
+                    target: "socket_io",
+                    connection = connection.sender.number(),
+                    namespace = %Brief(socket.namespace().name()),
+                    socket = socket.log_id(),
+                );
+                Tally::count(&connection.io.tally().overflowed);
+                connection.sender.abort();
             }
             // It left in this moment.
             Err(_) => {}

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use engine_io::{SendError, Text};
 
+use super::grant::EXPIRED;
 use super::{ParamsError, Refusal};
 use crate::adapter::SocketId;
 use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
@@ -29,6 +30,8 @@ pub enum EmitError {
         /// The limit.
         limit: usize,
     },
+    /// The socket's authorization has expired; it is about to leave.
+    Expired,
 }
 
 impl fmt::Display for EmitError {
@@ -43,6 +46,7 @@ impl fmt::Display for EmitError {
             Self::TooManyAcks { limit } => {
                 write!(f, "{limit} acknowledgements are awaited already")
             }
+            Self::Expired => f.write_str(EXPIRED),
         }
     }
 }
@@ -130,7 +134,7 @@ pub struct HandlerError {
 pub enum Failure {
     /// The handler panicked with this message. The connection lives on.
     Panicked(String),
-    /// The handler returned this error.
+    /// The handler, or a middleware for events, returned this error.
     Returned(Refusal),
     /// The event does not have the arguments that the handler wants; it was not called.
     Args(ArgsError),
@@ -140,6 +144,8 @@ pub enum Failure {
     Missing(String),
     /// The acknowledgement could not be sent.
     Reply(EmitError),
+    /// The last event of a socket whose authorization has expired could not be sent.
+    Farewell(EmitError),
     /// The peer broke the protocol; its connection is closed.
     Protocol(String),
 }
@@ -158,17 +164,23 @@ impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "event {:?} of {} in {}: ",
-            self.event, self.socket, self.namespace
-        )?;
-        match &self.failure {
-            Failure::Panicked(message) => write!(f, "handler panicked: {message}"),
-            Failure::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
-            Failure::Args(error) => error.fmt(f),
-            Failure::Params(error) => error.fmt(f),
-            Failure::Missing(what) => f.write_str(what),
-            Failure::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
-            Failure::Protocol(message) => write!(f, "protocol violation: {message}"),
+            "event {:?} of {} in {}: {}",
+            self.event, self.socket, self.namespace, self.failure
+        )
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Panicked(message) => write!(f, "handler panicked: {message}"),
+            Self::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
+            Self::Args(error) => error.fmt(f),
+            Self::Params(error) => error.fmt(f),
+            Self::Missing(what) => f.write_str(what),
+            Self::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
+            Self::Farewell(error) => write!(f, "last event not sent: {error}"),
+            Self::Protocol(message) => write!(f, "protocol violation: {message}"),
         }
     }
 }

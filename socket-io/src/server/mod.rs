@@ -11,8 +11,11 @@ mod emit;
 mod error;
 mod extract;
 mod family;
+mod grant;
 mod handler;
 mod handshake;
+mod inbox;
+mod log;
 mod namespace;
 mod namespaces;
 mod params;
@@ -21,6 +24,7 @@ mod path;
 mod refusal;
 mod reply;
 mod socket;
+mod stats;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -40,6 +44,7 @@ use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
@@ -48,19 +53,22 @@ pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
 pub use params::{Params, ParamsError};
 pub use refusal::Refusal;
 pub use socket::Socket;
+pub use stats::Stats;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
-use connection::Driver;
+use connection::{Connection, Driver};
 use handler::Panic;
 use namespaces::Namespaces;
+use stats::Tally;
 
 /// A Socket.IO server. Clones are handles to the same one.
 #[derive(Clone)]
@@ -74,6 +82,9 @@ pub(crate) struct Inner {
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
     ids: AtomicU32,
+    tally: Tally,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -90,6 +101,8 @@ impl SocketIo {
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
+            tally: Tally::default(),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -229,6 +242,10 @@ impl SocketIo {
         &self.0.config
     }
 
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
+    }
+
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         self.0.config.state.get()
     }
@@ -237,7 +254,7 @@ impl SocketIo {
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
         getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(%error, "no random bytes for the id of a socket");
+            tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
             Refusal::new("internal error")
         })?;
         Ok(SocketId::new(&Sid::from_parts(
@@ -246,15 +263,20 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, error: &HandlerError) {
+    pub(crate) fn report(&self, connection: &Connection, error: &HandlerError) {
+        Tally::count(&self.tally().handler_failures);
         match &self.0.config.on_error {
             Some(observe) => {
                 if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(message, "error hook panicked");
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
                 }
             }
-            None => tracing::warn!(%error, "handler failed"),
+            None => log::handler_failed(connection, error),
         }
+    }
+
+    pub(crate) fn tally(&self) -> &Tally {
+        &self.0.tally
     }
 }
 

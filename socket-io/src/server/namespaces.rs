@@ -15,6 +15,7 @@ use super::candidate::{self, Candidate, Decide};
 use super::error::{Failure, HandlerError};
 use super::family::{Family, Rule};
 use super::handler::{Panic, caught};
+use super::log::Brief;
 use super::namespace::{Namespace, push};
 use super::path::{ParamList, PathPattern};
 use super::refusal::Refusal;
@@ -293,18 +294,19 @@ impl SocketIo {
     }
 
     fn report_candidate(&self, candidate: &Candidate, failure: Failure) {
-        self.report(&HandlerError {
+        let error = HandlerError {
             namespace: candidate.name.clone(),
             socket: candidate.id.clone(),
             event: Text::from_static("connection"),
             failure,
-        });
+        };
+        self.report(&candidate.connection, &error);
     }
 
     /// Tells of a namespace that is in the list now, and lets clients in.
     fn announce(&self, namespace: &Namespace) {
         if namespace.name() != "/" {
-            tell(&self.0.namespaces.created, namespace);
+            tell(&self.0.namespaces.created, "on_new_namespace", namespace);
         }
         namespace.open();
     }
@@ -332,7 +334,7 @@ impl SocketIo {
             by_name.shrink_to_fit();
         }
         drop(by_name);
-        tell(&namespaces.removed, namespace);
+        tell(&namespaces.removed, "on_namespace_removed", namespace);
         namespace.close();
     }
 }
@@ -361,7 +363,8 @@ impl Namespaces {
         let families = self.families.read().clone();
         families.iter().find_map(|family| {
             let accepted = family.rule.accept(name).unwrap_or_else(|failure| {
-                tracing::error!(?failure, %name, "pattern of namespaces failed");
+                let reason = failure.to_string();
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = %Brief(&reason));
                 None
             });
             Some((family.clone(), accepted?))
@@ -369,11 +372,11 @@ impl Namespaces {
     }
 }
 
-fn tell(hooks: &RwLock<Arc<[Hook]>>, namespace: &Namespace) {
+fn tell(hooks: &RwLock<Arc<[Hook]>>, name: &str, namespace: &Namespace) {
     let hooks = hooks.read().clone();
     for hook in hooks.iter() {
         if let Err(Panic(message)) = caught(|| hook(namespace)) {
-            tracing::error!(message, namespace = %namespace.name(), "hook for namespaces panicked");
+            tracing::error!(name: "hook_panicked", target: "socket_io", hook = name, reason = %Brief(&message));
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use engine_io::{Revision, SendError, Text, Transport};
+use engine_io::{Counters, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -15,7 +15,9 @@ use super::connection::Connection;
 use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
+use super::grant::Deadline;
 use super::handshake::{self, Handshake};
+use super::log::Brief;
 use super::namespace::Namespace;
 use super::params::ParamsError;
 use super::types::TypeMap;
@@ -40,6 +42,7 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -60,6 +63,7 @@ impl Socket {
             connection,
             auth,
             state: AtomicU8::new(JOINING),
+            deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
@@ -119,6 +123,11 @@ impl Socket {
         self.0.state.load(Ordering::Acquire) == CONNECTED
     }
 
+    /// What the connection has carried so far: packets and bytes of all its namespaces.
+    pub fn counters(&self) -> Counters {
+        self.0.connection.sender.counters()
+    }
+
     /// Bytes that wait to be written to the client.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
@@ -149,7 +158,7 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly; nothing was queued then.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -204,13 +213,25 @@ impl Socket {
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
+        }
+        if self.has_expired() {
+            return Err(EmitError::Expired);
         }
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
     }
 
-    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
+    /// The same, unless something else waits; then it returns false.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
+        if self.0.state.load(Ordering::Acquire) == LEFT {
+            return Err(EmitError::Disconnected);
+        }
+        Ok(self.0.connection.sender.send_volatile(packet.frames())?)
+    }
+
+    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
+    /// has expired.
     pub(crate) fn acknowledge(
         &self,
         question: &Question,
@@ -222,6 +243,9 @@ impl Socket {
             data,
             self.max_attachments(),
         )?;
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
         if question.take() {
             self.0.connection.sender.send_frames(packet.frames())?;
         }
@@ -245,6 +269,10 @@ impl Socket {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
+    }
+
+    pub(crate) fn acks_pending(&self) -> usize {
+        self.0.acks.lock().len()
     }
 
     pub(crate) fn forget_ack(&self, id: AckId) {
@@ -361,7 +389,14 @@ impl Socket {
             completion.disconnected(self.id());
         }
         if joined {
-            tracing::debug!(socket = %self.id(), namespace = %self.0.namespace.name(), %reason, "disconnected");
+            tracing::debug!(
+                name: "disconnected",
+                target: "socket_io",
+                connection = self.0.connection.sender.number(),
+                namespace = %Brief(self.0.namespace.name()),
+                socket = self.log_id(),
+                %reason,
+            );
             let handlers = self.0.namespace.disconnect_handlers();
             self.run_handlers(&handlers, || context("disconnect"));
         }
@@ -388,15 +423,31 @@ impl Socket {
     }
 
     pub(crate) fn report(&self, event: Text, failure: Failure) {
-        self.0.connection.io.report(&HandlerError {
+        let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
             socket: self.id().clone(),
             event,
             failure,
-        });
+        };
+        self.0.connection.io.report(&self.0.connection, &error);
     }
 
-    // For the connection.
+    /// What logs may call it.
+    pub(crate) fn log_id(&self) -> &str {
+        self.0.connection.log_id(self.id())
+    }
+
+    // For the others of this module.
+
+    /// Whether the socket is no more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Until when it is authorized.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.0.deadline
+    }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.0.connection

@@ -2,10 +2,12 @@
 
 mod acks;
 mod arrivals;
+mod authorization;
 mod binary;
 mod broadcast;
 mod closing;
 mod eio3;
+mod event_middleware;
 mod families;
 mod handlers;
 mod joining;
@@ -15,4 +17,6 @@ mod namespaces;
 mod races;
 mod rooms;
 mod serving;
+mod stats;
 mod support;
+mod tracing;

@@ -5,6 +5,7 @@
 
 mod arrival;
 mod close;
+mod counters;
 mod flow;
 mod fuzz;
 mod heartbeat;

@@ -37,6 +37,15 @@ impl Client {
     }
 
     pub(crate) async fn open_with(address: SocketAddr, query: &str, headers: &str) -> Self {
+        let mut client = Self::connect(address, query, headers).await;
+        let open = client.text().await;
+        assert!(open.starts_with("0{\"sid\":"), "{open}");
+        client.sid = open.split('"').nth(3).unwrap().to_owned();
+        client
+    }
+
+    /// Connects and reads nothing.
+    pub(crate) async fn connect(address: SocketAddr, query: &str, headers: &str) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         let request = format!(
@@ -49,16 +58,12 @@ impl Client {
             head.push(soon(stream.read_u8()).await.unwrap());
         }
         assert!(head.starts_with(b"HTTP/1.1 101 "));
-        let mut client = Self {
+        Self {
             sid: String::new(),
             stream,
             context: WebSocketContext::new(Role::Client, None),
             pipe: Pipe::default(),
-        };
-        let open = client.text().await;
-        assert!(open.starts_with("0{\"sid\":"), "{open}");
-        client.sid = open.split('"').nth(3).unwrap().to_owned();
-        client
+        }
     }
 
     /// Joins a namespace and returns the socket's id.

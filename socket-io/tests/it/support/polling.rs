@@ -22,7 +22,7 @@ pub(crate) async fn respond(io: &SocketIo, request: Request<Full<Bytes>>) -> Res
 
 pub(crate) struct Polling {
     io: SocketIo,
-    sid: String,
+    pub(crate) sid: String,
     packets: VecDeque<String>,
 }
 
