@@ -7,26 +7,34 @@ mod brotli;
 pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]
-pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+pub use adapter::{
+    Adapter, Delivery, FetchSockets, Flags, IntoRooms, MemoryAdapter, OverflowPolicy, Room,
+    RoomChange, RoomEvent, SocketId, Target,
+};
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Acceptor, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
     Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
+#[cfg(feature = "tls")]
+pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
-    Candidate, Context, Data, Decide, Decision, Emit, EmitError, EventName, Failure, FromCandidate,
-    FromContext, Grant, Handler, HandlerError, Handshake, Middleware, Namespace, NamespaceName,
-    Outcome, Params, ParamsError, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State,
-    Stats,
+    Candidate, Context, Data, Decide, Decision, Drain, DrainReport, Emit, EmitError, EventName,
+    EventPacket, EventStream, Failure, FetchError, FromCandidate, FromContext, Grant, Handler,
+    HandlerError, HandlerId, Handshake, Health, Middleware, Namespace, NamespaceName, Outcome,
+    Params, ParamsError, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, Socket,
+    SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
 };
 
 /// Compresses a whole file.

@@ -4,13 +4,17 @@ mod answers;
 mod closing;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod draining;
 mod handshake;
 mod hosting;
 mod http2;
 mod limits;
+mod listening;
 mod polling;
 mod stats;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 mod v3;
 mod websocket;

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -15,10 +16,11 @@ use tokio::time::{Instant, Sleep};
 use super::SocketIo;
 use super::candidate::Candidate;
 use super::eio3;
-use super::error::Failure;
+use super::error::{EmitError, Failure};
 use super::extract::{Context, Question};
 use super::grant::EXPIRED;
-use super::handler::{self, ErasedHandler, run_middlewares};
+use super::handler::{self, run_middlewares};
+use super::handlers::{Callees, EventCallees, On};
 use super::inbox::{Arrival, Inbox, Screening, Turn};
 use super::log::Brief;
 use super::namespace::Namespace;
@@ -36,6 +38,8 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
+    /// How many sockets there were.
+    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -47,6 +51,8 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
+    /// The connection has ended, and the server counts its handlers.
+    is_over: bool,
     /// The task waits for one of them to end.
     is_busy: bool,
     /// Not later than the first end of an authorization.
@@ -70,8 +76,14 @@ impl Connection {
         Self {
             io,
             sender,
+            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
+    }
+
+    /// How many sockets there were before a new one.
+    pub(crate) fn next_place(&self) -> u32 {
+        self.places.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
@@ -127,8 +139,25 @@ impl Connection {
 
     /// Counts a handler until the guard is dropped.
     pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
-        self.state.lock().running += 1;
+        let mut state = self.state.lock();
+        state.running += 1;
+        let is_over = state.is_over;
+        drop(state);
+        if is_over {
+            self.io.count_unfinished(1);
+        }
         RunningHandler(self.clone())
+    }
+
+    /// The connection has ended.
+    fn finish(&self) {
+        let mut state = self.state.lock();
+        state.is_over = true;
+        let running = state.running;
+        drop(state);
+        if running > 0 {
+            self.io.count_unfinished(running as isize);
+        }
     }
 
     /// How many handlers wait, told to one of its sockets only, so that a sum over sockets has each connection once.
@@ -194,7 +223,11 @@ impl Drop for RunningHandler {
         state.running -= 1;
         let was_busy = std::mem::take(&mut state.is_busy);
         let waker = was_busy.then(|| state.waker.clone()).flatten();
+        let is_over = state.is_over;
         drop(state);
+        if is_over {
+            self.0.io.count_unfinished(-1);
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -304,8 +337,8 @@ impl Driver {
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
-            // It joined while the others were told.
-            _ if self.connection.io.is_closed() => DisconnectReason::ServerShuttingDown,
+            // The server drains, or the socket joined while the others were told.
+            _ if self.connection.io.is_shutting_down() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
         };
         self.leave_all(reason);
@@ -443,9 +476,12 @@ impl Driver {
 
     fn dispatch(&mut self, socket: &Socket, arrival: Arrival) {
         let Arrival { event, ack, size } = arrival;
-        let handlers = socket.namespace().event_handlers(&event.name);
-        let named = handlers.named.unwrap_or_default();
-        if handlers.any.is_empty() && named.is_empty() && handlers.middlewares.is_none() {
+        let EventCallees {
+            any,
+            middlewares,
+            named,
+        } = socket.event_callees(&event.name);
+        if any.is_empty() && named.is_empty() && middlewares.is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
             if let Err(error) = event.args.validate() {
                 self.violate(&error.to_string());
@@ -459,8 +495,8 @@ impl Driver {
             ack: ack.map(Question::new),
             reason: None,
         };
-        self.run_all(&handlers.any, &context);
-        let Some(middlewares) = handlers.middlewares else {
+        self.run_all(&any, &context);
+        let Some(middlewares) = middlewares else {
             return self.run_all(&named, &context);
         };
         if !is_heard(socket) {
@@ -493,11 +529,14 @@ impl Driver {
         }
     }
 
-    fn run_all(&mut self, handlers: &[ErasedHandler], context: &Context) {
-        for handler in handlers {
+    fn run_all(&mut self, callees: &Callees, context: &Context) {
+        for callee in callees.iter(&context.socket) {
             if !is_heard(&context.socket) {
                 return;
             }
+            let Some(handler) = callee.claim() else {
+                continue;
+            };
             if let Err(failure) = handler::run(handler, context.clone()) {
                 return self.violate_by(&failure);
             }
@@ -547,7 +586,7 @@ impl Driver {
     }
 
     fn enter(&mut self, candidate: Candidate, namespace: Namespace) {
-        let middlewares = namespace.middlewares();
+        let middlewares = namespace.registry().middlewares();
         let socket = Socket::new(
             candidate.id,
             namespace,
@@ -606,10 +645,16 @@ impl Driver {
         let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
         let parser = &self.connection.io.config().parser;
         let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
-        let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
-        if !sent {
-            // The connection is closing, or a middleware has disconnected the socket.
-            return socket.leave_namespace(DisconnectReason::ForcedClose);
+        match packet.map(|packet| socket.send(&packet)) {
+            Ok(Ok(_)) => {}
+            refused => {
+                if let Ok(Err(EmitError::Full { .. })) = refused {
+                    // Nothing else would tell the client that it has not joined.
+                    self.connection.sender.abort();
+                }
+                // Else the connection is closing, or a middleware has disconnected the socket.
+                return socket.leave_namespace(DisconnectReason::ForcedClose);
+            }
         }
         if !self.connection.admit(socket) {
             // Somebody has disconnected it in this moment, and what told the client may have left before the confirmation.
@@ -632,7 +677,7 @@ impl Driver {
             ack: None,
             reason: None,
         };
-        socket.run_handlers(&socket.namespace().connect_handlers(), context);
+        socket.run_handlers(On::Connect, context);
     }
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
@@ -657,7 +702,11 @@ impl Driver {
         Tally::count(&self.connection.io.tally().joins_refused);
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
-            Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
+            Ok(packet) => drop(
+                self.connection
+                    .sender
+                    .send_frames(packet.header(), packet.attachments()),
+            ),
             Err(error) => self.violate(&error.to_string()),
         }
     }
@@ -729,6 +778,8 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.leave_all(DisconnectReason::ForcedClose);
+        // Before the engine hears of it, so that nobody who waits for the last connection misses its handlers.
+        self.connection.finish();
         // Whoever keeps a socket that has left keeps no task with it.
         let waker = self.connection.state.lock().waker.take();
         drop(waker);

@@ -35,15 +35,15 @@ impl fmt::Display for Brief<'_> {
 }
 
 /// Says what the error hook would be told, where there is none. What is the server's own fault is an error; what a client can cause is not.
-pub(crate) fn handler_failed(connection: &Connection, error: &HandlerError) {
+pub(crate) fn handler_failed(connection: Option<&Connection>, error: &HandlerError) {
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
                 name: "handler_failed",
                 target: "socket_io",
-                connection = connection.sender.number(),
+                connection = connection.map(|connection| connection.sender.number()),
                 namespace = %Brief(&error.namespace),
-                socket = connection.log_id(&error.socket),
+                socket = connection.and_then(|connection| Some(connection.log_id(error.socket.as_deref()?))),
                 event = %Brief(&error.event),
                 reason = %Brief(&error.failure.to_string()),
             )

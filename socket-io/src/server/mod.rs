@@ -6,25 +6,33 @@ mod bundle;
 mod candidate;
 mod config;
 mod connection;
+mod drain;
 mod eio3;
 mod emit;
 mod error;
 mod extract;
 mod family;
 mod grant;
-mod handler;
+pub(crate) mod handler;
+pub(crate) mod handlers;
 mod handshake;
+mod health;
 mod inbox;
 mod log;
 mod namespace;
 mod namespaces;
+mod own_handlers;
+mod packet;
 mod params;
 mod parent;
 mod path;
 mod refusal;
+mod remote;
 mod reply;
+mod server_events;
 mod socket;
 mod stats;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -32,41 +40,52 @@ mod types;
 use std::fmt;
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid};
+use engine_io::{
+    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid,
+};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
+pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
 pub use candidate::{Candidate, Decide, Decision, FromCandidate, NamespaceName};
 pub use config::SocketIoBuilder;
+pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
 pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
+pub use handlers::HandlerId;
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use health::{Health, ServerState};
+pub use namespace::{Namespace, WeakNamespace};
+pub use packet::EventPacket;
 pub use params::{Params, ParamsError};
 pub use refusal::Refusal;
+pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
 pub use stats::Stats;
+pub use stream::EventStream;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::{Connection, Driver};
-use handler::Panic;
+
 use namespaces::Namespaces;
 use stats::Tally;
 
@@ -80,9 +99,10 @@ pub(crate) struct Inner {
     namespaces: Namespaces,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
-    closed: watch::Sender<bool>,
+    state: watch::Sender<ServerState>,
+    /// Handlers that are running although the connection is over. Those of open connections are counted there.
+    unfinished: watch::Sender<isize>,
     ids: AtomicU32,
-    tally: Tally,
     /// When it was made: what deadlines are counted from.
     epoch: Instant,
 }
@@ -96,12 +116,16 @@ impl SocketIo {
     fn new(engine: ServerConfig, config: Config) -> Self {
         let io = Self(Arc::new(Inner {
             engine: Server::new(engine),
-            config: Arc::new(config),
+            // A builder may make several.
+            config: Arc::new(Config {
+                tally: Arc::default(),
+                ..config
+            }),
             namespaces: Namespaces::default(),
             runtime: OnceLock::new(),
-            closed: watch::Sender::new(false),
+            state: watch::Sender::new(ServerState::Serving),
+            unfinished: watch::Sender::new(0),
             ids: AtomicU32::new(0),
-            tally: Tally::default(),
             epoch: Instant::now(),
         }));
         io.of("/");
@@ -118,6 +142,42 @@ impl SocketIo {
     /// All sockets of `/` but those in these rooms.
     pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
         self.of("/").except(rooms)
+    }
+
+    /// All sockets of `/`.
+    pub fn all(&self) -> Broadcast {
+        self.of("/").all()
+    }
+
+    /// The sockets of `/` of all processes of a cluster; see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        self.all().fetch_sockets().await
+    }
+
+    /// Sends an event to the namespace `/` of the other servers of a cluster; see [`Namespace::server_side_emit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::server_side_emit`].
+    pub fn server_side_emit(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        self.of("/").server_side_emit(event, data)
+    }
+
+    /// The same, and collects the answers; see [`Namespace::server_side_emit_with_ack`].
+    pub fn server_side_emit_with_ack<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> BroadcastAcks<R> {
+        self.of("/").server_side_emit_with_ack(event, data)
     }
 
     /// Sends an event to all sockets of `/`; see [`Broadcast::emit`].
@@ -163,23 +223,37 @@ impl SocketIo {
         Ok(())
     }
 
-    /// Serves on a listener until [`close`](Self::close).
-    pub async fn serve(&self, listener: TcpListener) {
+    /// Listens on a Unix socket and serves until [`close`](Self::close). The socket's file is removed in the end, and one that a server has left behind is
+    /// replaced; see [`Acceptor::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    #[cfg(unix)]
+    pub async fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.serve(Acceptor::bind_unix(path).await?).await;
+        Ok(())
+    }
+
+    /// Serves on a listener until [`close`](Self::close): one of tokio, or an [`Acceptor`]. There can be several of them at a time.
+    pub async fn serve(&self, listener: impl Into<Acceptor>) {
         engine_io::serve(listener, self.service(), self.closed()).await;
         self.finished().await;
     }
 
     /// Ready once the server is closed.
     pub async fn closed(&self) {
-        let mut closed = self.0.closed.subscribe();
+        let mut state = self.0.state.subscribe();
         // The sender lives as long as this handle.
-        let _ = closed.wait_for(|closed| *closed).await;
+        let _ = state.wait_for(|state| *state == ServerState::Closed).await;
     }
 
     /// Closes the server: all sockets leave with the reason `server shutting down`, their connections are closed without a disconnect packet, so that clients
-    /// come back when there is a server again, and no more are taken.
+    /// come back when there is a server again, and no more are taken. What is queued for them is lost; [`drain`](Self::drain) is gentler.
+    ///
+    /// Closing again does nothing. A closed server cannot be opened again: build another one.
     pub fn close(&self) {
-        self.0.closed.send_replace(true);
+        self.0.state.send_replace(ServerState::Closed);
         for namespace in self.namespaces() {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
@@ -227,8 +301,9 @@ impl SocketIo {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.0.closed.borrow()
+    /// Connections that end without a reason of their own end because of this.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        *self.0.state.borrow() != ServerState::Serving
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -264,19 +339,11 @@ impl SocketIo {
     }
 
     pub(crate) fn report(&self, connection: &Connection, error: &HandlerError) {
-        Tally::count(&self.tally().handler_failures);
-        match &self.0.config.on_error {
-            Some(observe) => {
-                if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
-                }
-            }
-            None => log::handler_failed(connection, error),
-        }
+        self.0.config.report(Some(connection), error);
     }
 
     pub(crate) fn tally(&self) -> &Tally {
-        &self.0.tally
+        &self.0.config.tally
     }
 }
 
@@ -289,7 +356,7 @@ impl Drop for Inner {
 
 impl Respond for SocketIo {
     fn matches(&self, uri: &Uri) -> bool {
-        Respond::matches(&self.0.engine, uri)
+        Respond::matches(&self.0.engine, uri) || self.0.config.is_health(uri)
     }
 
     fn destroy_upgrade(&self) -> Option<Duration> {
@@ -301,6 +368,9 @@ impl Respond for SocketIo {
         B: Body + Send + 'static,
         B::Data: Send,
     {
+        if self.0.config.is_health(request.uri()) {
+            return self.health().answer(request.method());
+        }
         self.start();
         let path = request.uri().path();
         let file = path

@@ -1,12 +1,10 @@
 //! Namespaces: who may join, and what happens to events.
 
-use std::collections::HashMap;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 
 use engine_io::Text;
-use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
@@ -15,15 +13,14 @@ use super::broadcast::Broadcast;
 use super::config::Config;
 use super::emit;
 use super::error::EmitError;
-use super::grant::Farewell;
-use super::handler::{
-    ErasedHandler, ErasedMiddleware, Handler, Middleware, Panic, caught, erase, erase_middleware,
-};
+use super::handler::{Handler, Middleware, Panic, caught, erase, erase_middleware};
+use super::handlers::{Inherited, On, Place, Registry, Times};
 use super::log::Brief;
 use super::params::{List, ParamsError};
 use super::parent::{ParentAdapter, Shared};
 use super::path::ParamList;
-use crate::adapter::{Adapter, Delivery, Flags, IntoRooms};
+use super::remote::{FetchError, RemoteSocket};
+use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
 use crate::server::Socket;
 
@@ -37,10 +34,9 @@ struct Inner {
     name: Text,
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
+    handlers: Arc<Inherited>,
     shared: Arc<Shared>,
     kind: Kind,
-    /// Handlers of a child that does not follow its parent's any more.
-    own: OnceLock<Box<RwLock<Handlers>>>,
     /// Made for a client, and gone again when it is empty.
     is_fleeting: AtomicBool,
     /// Sockets that have joined or are joining.
@@ -62,44 +58,31 @@ enum Kind {
     Parent,
 }
 
-/// A namespace, as its parent knows it.
-pub(crate) struct WeakNamespace(Weak<Inner>);
+/// A namespace that may be forgotten while this exists: what an [`Adapter`] keeps of its own.
+#[derive(Clone)]
+pub struct WeakNamespace(Weak<Inner>);
 
 impl WeakNamespace {
-    pub(crate) fn upgrade(&self) -> Option<Namespace> {
+    /// The namespace, if it is still there.
+    pub fn upgrade(&self) -> Option<Namespace> {
         self.0.upgrade().map(Namespace)
     }
 }
 
-#[derive(Clone, Default)]
-pub(crate) struct Handlers {
-    middlewares: Arc<[ErasedMiddleware]>,
-    connect: Arc<[ErasedHandler]>,
-    disconnecting: Arc<[ErasedHandler]>,
-    disconnect: Arc<[ErasedHandler]>,
-    any: Arc<[ErasedHandler]>,
-    /// `None` where there are none, so that events do not touch a count that is shared by all threads.
-    event_middlewares: Option<Arc<[ErasedMiddleware]>>,
-    events: HashMap<Text, Arc<[ErasedHandler]>>,
-    farewell: Option<Farewell>,
-}
-
-/// Who is called for an event, in this order.
-pub(crate) struct EventHandlers {
-    pub(crate) any: Arc<[ErasedHandler]>,
-    pub(crate) middlewares: Option<Arc<[ErasedMiddleware]>>,
-    pub(crate) named: Option<Arc<[ErasedHandler]>>,
-}
-
-/// Lists of handlers are shared by those who run them, so a new one is made.
-pub(crate) fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
-    *list = list.iter().cloned().chain([item]).collect();
+impl fmt::Debug for WeakNamespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WeakNamespace")
+            .field(&self.upgrade())
+            .finish()
+    }
 }
 
 impl Namespace {
     pub(crate) fn new(name: Text, config: Arc<Config>) -> Self {
         let adapter = (config.adapter)(&name);
-        Self::with(name, config, adapter, Arc::default(), Kind::Single)
+        let namespace = Self::with(name, config, adapter, Arc::default(), Kind::Single);
+        namespace.adapter().start(&namespace);
+        namespace
     }
 
     /// What the namespaces of a family have in common; the name is that of their pattern.
@@ -114,7 +97,9 @@ impl Namespace {
         let config = self.0.config.clone();
         let adapter = (config.adapter)(&name);
         let shared = self.0.shared.clone();
-        Self::with(name, config, adapter, shared, Kind::Child(params))
+        let child = Self::with(name, config, adapter, shared, Kind::Child(params));
+        child.adapter().start(&child);
+        child
     }
 
     fn with(
@@ -128,8 +113,8 @@ impl Namespace {
             name,
             config,
             adapter,
+            handlers: Arc::new(Inherited::from(shared.handlers.clone())),
             shared,
-            own: OnceLock::new(),
             is_fleeting: AtomicBool::new(matches!(kind, Kind::Child(_))),
             kind,
             members: AtomicUsize::new(0),
@@ -137,6 +122,11 @@ impl Namespace {
             opened: Notify::new(),
             is_closed: AtomicBool::new(false),
         }))
+    }
+
+    /// A handle that does not keep the namespace.
+    pub fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
     }
 
     /// Somebody is about to join. Called with the list of namespaces locked.
@@ -198,7 +188,7 @@ impl Namespace {
         }
     }
 
-    /// Nobody joins any more: the server is closed, or has forgotten the namespace, or both.
+    /// Nobody joins any more: the server is closed, or has forgotten the namespace, or both, or another one of that name was faster.
     pub(crate) fn close(&self) {
         if self.0.is_closed.swap(true, Ordering::AcqRel) {
             return;
@@ -206,10 +196,6 @@ impl Namespace {
         if let Err(Panic(message)) = caught(|| self.0.adapter.close()) {
             tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = %Brief(&message));
         }
-    }
-
-    pub(crate) fn downgrade(&self) -> WeakNamespace {
-        WeakNamespace(Arc::downgrade(&self.0))
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -230,7 +216,11 @@ impl Namespace {
 
     /// The children, if it is a parent.
     pub(crate) fn family(&self) -> Option<Vec<Self>> {
-        matches!(self.0.kind, Kind::Parent).then(|| self.0.shared.children())
+        self.is_parent().then(|| self.0.shared.children())
+    }
+
+    pub(crate) fn is_parent(&self) -> bool {
+        matches!(self.0.kind, Kind::Parent)
     }
 
     /// The parameter of that name, as the client wrote it; see [`SocketIo::of_path`](crate::SocketIo::of_path).
@@ -275,10 +265,8 @@ impl Namespace {
     /// });
     /// ```
     pub fn middleware<A>(self, middleware: impl Middleware<A>) -> Self {
-        push(
-            &mut self.own_handlers().write().middlewares,
-            erase_middleware(middleware),
-        );
+        let middleware = erase_middleware(middleware);
+        self.own_registry().add_middleware(middleware);
         self
     }
 
@@ -305,13 +293,8 @@ impl Namespace {
     /// });
     /// ```
     pub fn event_middleware<A>(self, middleware: impl Middleware<A>) -> Self {
-        push(
-            self.own_handlers()
-                .write()
-                .event_middlewares
-                .get_or_insert_default(),
-            erase_middleware(middleware),
-        );
+        let middleware = erase_middleware(middleware);
+        self.own_registry().add_event_middleware(middleware);
         self
     }
 
@@ -328,19 +311,16 @@ impl Namespace {
     ) -> Self {
         assert!(!is_reserved_event(event), "the event {event:?} is reserved");
         let event = event.to_owned();
-        let farewell: Farewell = Arc::new(move |socket| {
+        self.own_registry().set_farewell(Arc::new(move |socket| {
             let data = data(socket);
             emit::encode(socket.namespace(), &event, None, &data, Flags::default())
-        });
-        let previous = self.own_handlers().write().farewell.replace(farewell);
-        drop(previous);
+        }));
         self
     }
 
     /// Called when a client has joined. What it emits follows the confirmation, and its first steps, up to where it first waits, precede all events.
     pub fn on_connect<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.own_handlers().write().connect, erase(handler));
-        self
+        self.add(On::Connect, Place::Last, Times::Always, handler)
     }
 
     /// Called for each event of that name.
@@ -349,38 +329,106 @@ impl Namespace {
     ///
     /// If the name is reserved (`connect`, `connect_error`, `disconnect`, `disconnecting`, `newListener`, `removeListener`): no client can send it.
     pub fn on<A>(self, event: &str, handler: impl Handler<A>) -> Self {
-        assert!(
-            !is_reserved_event(event),
-            "no client can send the reserved event {event:?}; see `on_connect` and `on_disconnect`"
-        );
-        let mut handlers = self.own_handlers().write();
-        push(
-            handlers.events.entry(event.into()).or_default(),
-            erase(handler),
-        );
-        drop(handlers);
-        self
+        self.add(On::event(event), Place::Last, Times::Always, handler)
+    }
+
+    /// Called for the next event of that name, whichever socket it comes from, and then taken away. [`Socket::once`] is for one socket.
+    ///
+    /// # Panics
+    ///
+    /// As [`on`](Self::on).
+    pub fn once<A>(self, event: &str, handler: impl Handler<A>) -> Self {
+        self.add(On::event(event), Place::Last, Times::Once, handler)
     }
 
     /// Called for each event, before the middlewares for events and the handlers of its name.
     pub fn on_any<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.own_handlers().write().any, erase(handler));
-        self
+        self.add(On::Any, Place::Last, Times::Always, handler)
+    }
+
+    /// As [`on_any`](Self::on_any), before those that are there.
+    pub fn prepend_any<A>(self, handler: impl Handler<A>) -> Self {
+        self.add(On::Any, Place::First, Times::Always, handler)
+    }
+
+    /// Called for each event that is sent to a client, once for each recipient of a broadcast, before it is queued; also for a volatile event that is then
+    /// dropped. Acknowledgements are no events. A handler takes what others take: the [`Socket`] is the recipient, and [`Data`](crate::Data) the data.
+    ///
+    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too.
+    ///
+    /// ```
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// use socket_io::{EventName, RawArgs, Socket};
+    ///
+    /// io.of("/").on_any_outgoing(async |socket: Socket, EventName(name): EventName, args: RawArgs| {
+    ///     println!("{} gets {name}: {args:?}", socket.id());
+    /// });
+    /// ```
+    pub fn on_any_outgoing<A>(self, handler: impl Handler<A>) -> Self {
+        self.add(On::AnyOutgoing, Place::Last, Times::Always, handler)
+    }
+
+    /// As [`on_any_outgoing`](Self::on_any_outgoing), before those that are there.
+    pub fn prepend_any_outgoing<A>(self, handler: impl Handler<A>) -> Self {
+        self.add(On::AnyOutgoing, Place::First, Times::Always, handler)
     }
 
     /// Called when a socket is about to leave, while it still is in its rooms.
     pub fn on_disconnecting<A>(self, handler: impl Handler<A>) -> Self {
-        push(
-            &mut self.own_handlers().write().disconnecting,
-            erase(handler),
-        );
-        self
+        self.add(On::Disconnecting, Place::Last, Times::Always, handler)
     }
 
     /// Called when a socket has left, with the [`DisconnectReason`](crate::DisconnectReason).
     pub fn on_disconnect<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.own_handlers().write().disconnect, erase(handler));
+        self.add(On::Disconnect, Place::Last, Times::Always, handler)
+    }
+
+    fn add<A>(self, on: On<'_>, place: Place, times: Times, handler: impl Handler<A>) -> Self {
+        self.own_registry().add(on, place, times, erase(handler));
         self
+    }
+
+    /// Told of each room of this process that comes or goes, and of each socket that joins or leaves one, in the order in which it happens: `Created` comes
+    /// before the first `Joined`, `Deleted` behind the last [`Left`](crate::RoomChange::Left). The rooms named like the ids of sockets are among them, as with
+    /// the original; a socket's own room comes first when it enters the namespace and goes first when it leaves.
+    ///
+    /// The hook is called outside of all locks, by whoever makes the change, or by another thread that is calling it at the moment. It should be quick: what
+    /// happens meanwhile waits in memory. A panic is caught and logged. Only changes from now on are told, of an adapter that is or uses a
+    /// [`MemoryAdapter`](crate::MemoryAdapter).
+    ///
+    /// ```
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// use socket_io::{RoomChange, RoomEvent};
+    ///
+    /// io.of("/").on_room_event(|event: &RoomEvent| match &event.change {
+    ///     RoomChange::Created => println!("{} begins", event.room),
+    ///     RoomChange::Deleted => println!("{} ends", event.room),
+    ///     _ => {}
+    /// });
+    /// ```
+    pub fn on_room_event(self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> Self {
+        self.own_registry().add_room_hook(Arc::new(hook));
+        self
+    }
+
+    /// Takes all handlers for events of that name away. Those of single sockets stay.
+    pub fn off(&self, event: &str) {
+        self.own_registry().clear(On::Event(event));
+    }
+
+    /// Takes all handlers given to [`on_any`](Self::on_any) and [`prepend_any`](Self::prepend_any) away.
+    pub fn off_any(&self) {
+        self.own_registry().clear(On::Any);
+    }
+
+    /// Takes all handlers for outgoing events away.
+    pub fn off_any_outgoing(&self) {
+        self.own_registry().clear(On::AnyOutgoing);
+    }
+
+    /// The events that there are handlers for, in no order.
+    pub fn event_names(&self) -> Vec<Text> {
+        self.registry().event_names()
     }
 
     // Its sockets.
@@ -413,6 +461,33 @@ impl Namespace {
         self.all().emit(event, data)
     }
 
+    /// The sockets of all processes of a cluster; see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        self.all().fetch_sockets().await
+    }
+
+    /// The rooms that sockets of this process have joined, each with their number, in no order. The rooms named like the ids of sockets are left out.
+    ///
+    /// ```
+    /// # fn example(io: socket_io::SocketIo) {
+    /// for (room, size) in io.of("/").rooms() {
+    ///     println!("{size} in {room}");
+    /// }
+    /// # }
+    /// ```
+    pub fn rooms(&self) -> Vec<(Room, usize)> {
+        self.adapter().room_sizes()
+    }
+
+    /// How many sockets of this process are in a room; 0 if there is no such room. Who they are, `namespace.to(room).sockets()` tells.
+    pub fn room_size(&self, room: &str) -> usize {
+        self.adapter().room_size(room)
+    }
+
     /// The socket of that id, if it is in the namespace and connected to this process.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         self.adapter().socket(id)
@@ -443,49 +518,21 @@ impl Namespace {
         AckId::new(self.0.shared.acks.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn handlers(&self) -> &RwLock<Handlers> {
-        self.0.own.get().map_or(&self.0.shared.handlers, |own| own)
+    pub(crate) fn handlers(&self) -> &Arc<Inherited> {
+        &self.0.handlers
     }
 
-    /// For those that are added. They are a child's own, not its family's.
-    fn own_handlers(&self) -> &RwLock<Handlers> {
-        let shared = &self.0.shared.handlers;
+    /// The handlers that count.
+    pub(crate) fn registry(&self) -> &Registry {
+        self.0.handlers.registry()
+    }
+
+    /// Where handlers are added and taken away: of a child, its own and not its family's.
+    pub(crate) fn own_registry(&self) -> &Registry {
         match self.0.kind {
-            Kind::Child(_) => {
-                let copy = || Box::new(RwLock::new(shared.read().clone()));
-                self.0.own.get_or_init(copy)
-            }
-            _ => shared,
+            Kind::Child(_) => self.0.handlers.own(),
+            _ => &self.0.shared.handlers,
         }
-    }
-
-    pub(crate) fn middlewares(&self) -> Arc<[ErasedMiddleware]> {
-        self.handlers().read().middlewares.clone()
-    }
-
-    pub(crate) fn connect_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.handlers().read().connect.clone()
-    }
-
-    pub(crate) fn disconnecting_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.handlers().read().disconnecting.clone()
-    }
-
-    pub(crate) fn disconnect_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.handlers().read().disconnect.clone()
-    }
-
-    pub(crate) fn event_handlers(&self, event: &str) -> EventHandlers {
-        let handlers = self.handlers().read();
-        EventHandlers {
-            any: handlers.any.clone(),
-            middlewares: handlers.event_middlewares.clone(),
-            named: handlers.events.get(event).cloned(),
-        }
-    }
-
-    pub(crate) fn farewell_event(&self) -> Option<Farewell> {
-        self.handlers().read().farewell.clone()
     }
 }
 

@@ -15,8 +15,9 @@ use super::candidate::{self, Candidate, Decide};
 use super::error::{Failure, HandlerError};
 use super::family::{Family, Rule};
 use super::handler::{Panic, caught};
+use super::handlers::push;
 use super::log::Brief;
-use super::namespace::{Namespace, push};
+use super::namespace::Namespace;
 use super::path::{ParamList, PathPattern};
 use super::refusal::Refusal;
 
@@ -77,6 +78,8 @@ impl SocketIo {
             Entry::Occupied(known) => {
                 let known = known.get().clone();
                 namespaces.keep(&known);
+                drop(by_name);
+                fresh.close();
                 return known;
             }
             Entry::Vacant(vacant) => {
@@ -279,9 +282,17 @@ impl SocketIo {
         })?;
         let mut by_name = namespaces.by_name.write();
         match by_name.entry(candidate.name.clone()) {
-            Entry::Occupied(_) => return Ok(None),
+            Entry::Occupied(_) => {
+                drop(by_name);
+                fresh.close();
+                return Ok(None);
+            }
             Entry::Vacant(vacant) => {
-                check_room()?;
+                if let Err(refusal) = check_room() {
+                    drop(by_name);
+                    fresh.close();
+                    return Err(refusal);
+                }
                 namespaces.made.fetch_add(1, Ordering::Relaxed);
                 fresh.enter();
                 fresh.join_family();
@@ -296,7 +307,7 @@ impl SocketIo {
     fn report_candidate(&self, candidate: &Candidate, failure: Failure) {
         let error = HandlerError {
             namespace: candidate.name.clone(),
-            socket: candidate.id.clone(),
+            socket: Some(candidate.id.clone()),
             event: Text::from_static("connection"),
             failure,
         };

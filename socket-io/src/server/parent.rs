@@ -4,18 +4,26 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use engine_io::Text;
+use futures_util::future::join_all;
 use parking_lot::RwLock;
 
-use super::namespace::{Handlers, Namespace, WeakNamespace};
+use super::ack::RemoteAnswers;
+use super::emit::Outcome;
+use super::handlers::Registry;
+use super::namespace::{Namespace, WeakNamespace};
+use super::packet::EventPacket;
+use super::remote::FetchError;
 use super::socket::Socket;
-use crate::adapter::{Adapter, Room, SocketId, Target};
+use crate::adapter::{Adapter, FetchSockets, Flags, Room, SocketId, Target};
+use crate::protocol::Event;
 
 /// What a parent and its children have in common; other namespaces have it for themselves.
 #[derive(Default)]
 pub(crate) struct Shared {
-    pub(crate) handlers: RwLock<Handlers>,
+    pub(crate) handlers: Arc<Registry>,
     /// One counter for all sockets, so that the recipients of a broadcast share an id.
     pub(crate) acks: AtomicU64,
     /// Those that exist now. They are in the server's list, which keeps them alive.
@@ -85,21 +93,97 @@ impl Adapter for ParentAdapter {
         children.iter().map(|child| child.adapter().len()).sum()
     }
 
-    fn join_all(&self, target: &Target, rooms: &[Room]) {
+    fn room_sizes(&self) -> Vec<(Room, usize)> {
+        let mut sizes = HashMap::new();
         for child in self.0.children() {
-            child.adapter().join_all(target, rooms);
+            for (room, size) in child.adapter().room_sizes() {
+                *sizes.entry(room).or_default() += size;
+            }
+        }
+        sizes.into_iter().collect()
+    }
+
+    fn room_size(&self, room: &str) -> usize {
+        let children = self.0.children();
+        let sizes = children.iter().map(|child| child.adapter().room_size(room));
+        sizes.sum()
+    }
+
+    fn broadcast(
+        &self,
+        packet: &EventPacket<'_>,
+        target: &Target,
+        flags: Flags,
+        told: &mut dyn FnMut(&SocketId, Outcome),
+    ) {
+        for child in self.0.children() {
+            let packet = packet.readdressed(&child);
+            child.adapter().broadcast(&packet, target, flags, told);
         }
     }
 
-    fn leave_all(&self, target: &Target, rooms: &[Room]) {
+    fn broadcast_with_ack(
+        &self,
+        packet: &EventPacket<'_>,
+        target: &Target,
+        flags: Flags,
+        answers: RemoteAnswers,
+    ) {
         for child in self.0.children() {
-            child.adapter().leave_all(target, rooms);
+            let packet = packet.readdressed(&child);
+            let adapter = child.adapter();
+            adapter.broadcast_with_ack(&packet, target, flags, answers.clone());
         }
     }
 
-    fn disconnect(&self, target: &Target, close: bool) {
+    fn join_all(&self, target: &Target, rooms: &[Room], flags: Flags) {
         for child in self.0.children() {
-            child.adapter().disconnect(target, close);
+            child.adapter().join_all(target, rooms, flags);
+        }
+    }
+
+    fn leave_all(&self, target: &Target, rooms: &[Room], flags: Flags) {
+        for child in self.0.children() {
+            child.adapter().leave_all(target, rooms, flags);
+        }
+    }
+
+    fn disconnect(&self, target: &Target, close: bool, flags: Flags) {
+        for child in self.0.children() {
+            child.adapter().disconnect(target, close, flags);
+        }
+    }
+
+    fn fetch_sockets<'a>(
+        &'a self,
+        target: &'a Target,
+        flags: Flags,
+        time: Duration,
+    ) -> FetchSockets<'a> {
+        Box::pin(async move {
+            let children = self.0.children();
+            let asked = children.iter();
+            let asked = asked.map(|child| child.adapter().fetch_sockets(target, flags, time));
+            let (mut found, mut missing) = (Vec::new(), 0);
+            for answer in join_all(asked).await {
+                match answer {
+                    Ok(sockets) => found.extend(sockets),
+                    Err(error) => {
+                        found.extend(error.found);
+                        missing += error.missing;
+                    }
+                }
+            }
+            match missing {
+                0 => Ok(found),
+                missing => Err(FetchError::new(found, missing)),
+            }
+        })
+    }
+
+    fn server_side_emit(&self, event: &Event, answers: Option<RemoteAnswers>) {
+        for child in self.0.children() {
+            child.adapter().server_side_emit(event, answers.clone());
         }
     }
 }

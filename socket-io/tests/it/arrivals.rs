@@ -371,6 +371,12 @@ impl Adapter for Closing {
     fn len(&self) -> usize {
         self.inner.len()
     }
+    fn room_sizes(&self) -> Vec<(Room, usize)> {
+        self.inner.room_sizes()
+    }
+    fn room_size(&self, room: &str) -> usize {
+        self.inner.room_size(room)
+    }
     fn close(&self) {
         assert!(self.is_empty());
         self.closed.lock().unwrap().push(self.name.clone());

@@ -1,10 +1,12 @@
 //! Families of namespaces: which names belong to them, what handlers learn of these, and what a parent reaches.
 
+use std::sync::mpsc;
+
 use serde::Deserialize;
 use serde_json::json;
 use socket_io::{
-    Auth, Candidate, EmitError, Failure, Handshake, NamespaceName, Params, ParamsError, Refusal,
-    Socket, SocketIo, State, Value,
+    Auth, Candidate, Data, EmitError, EventName, Failure, Handshake, NamespaceName, Outcome,
+    Params, ParamsError, Refusal, Socket, SocketIo, State, Value,
 };
 
 use crate::support::{Log, Stage, until};
@@ -247,7 +249,8 @@ async fn kinds_are_asked_in_order_and_what_goes_wrong_is_a_no_and_reported() {
             let error = host.error().await;
             assert_eq!((&*error.namespace, &*error.event), (name, "connection"));
             // It is that of the socket which then came to be.
-            assert_eq!((&*error.socket, error.failure), (&*id, failure));
+            assert_eq!(error.socket.as_deref(), Some(&*id));
+            assert_eq!(error.failure, failure);
         }
         host.check_no_error().await;
     }
@@ -371,4 +374,88 @@ async fn a_child_with_handlers_of_its_own_leaves_the_others_alone() {
     client.send(r#"42/p/1,5["late"]"#).await;
     client.send(r#"42/p/2,6["own"]"#).await;
     client.ask(r#"42/p/1,7["own"]"#, r#"43/p/1,7["own"]"#).await;
+}
+
+#[tokio::test]
+async fn a_parent_tells_of_its_children_what_a_namespace_tells_of_itself() {
+    let stage = Stage::new();
+    let (sender, events) = mpsc::channel();
+    let parent = stage
+        .io
+        .of_path("/p/{n}")
+        .on_connect(async |socket: Socket| socket.join("room"));
+    let events_of = |name: &str| {
+        let found: Vec<String> = events.try_iter().collect();
+        assert!(
+            found.iter().all(|event| event.starts_with(name)),
+            "{found:?}"
+        );
+        found.len()
+    };
+    stage.io.on_new_namespace(move |namespace| {
+        let sender = sender.clone();
+        if namespace.param("n") == Some("2") {
+            // Also what is added to the child alone reaches the adapter.
+            let _ = namespace.clone().on_room_event(move |event| {
+                let _ = sender.send(format!("{} {}", event.namespace, event.room));
+            });
+        }
+    });
+    let host = stage.listen().await;
+    let mut client = host.client().await;
+    let ids = [client.join("/p/1").await, client.join("/p/2").await];
+    until(|| parent.room_size("room") == 2).await;
+    assert_eq!(events_of("/p/2 "), 4);
+    assert_eq!(parent.rooms(), [("room".into(), 2)]);
+
+    let found = parent.to("room").fetch_sockets().await.unwrap();
+    let mut found: Vec<_> = found.iter().map(|socket| socket.id().to_string()).collect();
+    let mut expected = ids.to_vec();
+    found.sort();
+    expected.sort();
+    assert_eq!(found, expected);
+
+    let outcomes = parent.to(ids[1].as_str()).emit_each("one", &()).unwrap();
+    assert_eq!(outcomes.len(), 1);
+    assert_eq!(
+        (&*outcomes[0].0, outcomes[0].1),
+        (&*ids[1], Outcome::Queued)
+    );
+    client.check(r#"42/p/2,["one"]"#).await;
+}
+
+#[tokio::test]
+async fn of_what_a_parent_sends_the_newest_can_be_enough_for_each_child() {
+    let stage = Stage::new();
+    let parent = stage.io.of_path("/p/{n}");
+    let mut polling = stage.polling().await;
+    polling.send("40/p/1,\x1e40/p/2,").await;
+    for _ in 0..2 {
+        assert!(polling.packet().await.starts_with("40/p/"));
+    }
+    for n in 1..=3 {
+        let sent = parent.all().latest("key").emit("price", &n).unwrap();
+        assert_eq!(sent.sent, 2);
+    }
+    let mut left = [polling.packet().await, polling.packet().await];
+    left.sort();
+    assert_eq!(left, [r#"42/p/1,["price",3]"#, r#"42/p/2,["price",3]"#]);
+}
+
+#[tokio::test]
+async fn what_a_parent_sends_is_known_to_those_who_listen_to_outgoing_events() {
+    let stage = Stage::new();
+    let parent = stage.io.of_path("/p/{n}").on_any_outgoing(
+        async |socket: Socket,
+               EventName(name): EventName,
+               Data(n): Data<u8>,
+               State(log): State<Log>| {
+            log.say(format!("{} {name} {n}", socket.namespace().name()));
+        },
+    );
+    let host = stage.listen().await;
+    let mut client = host.client().await;
+    client.join("/p/1").await;
+    parent.emit("x", &7).unwrap();
+    host.check_heard("/p/1 x 7").await;
 }

@@ -1,8 +1,11 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
 mod authorization;
+mod close;
+mod flow;
 mod http;
 mod observing;
+mod operators;
 
 use std::error::Error;
 
@@ -15,11 +18,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .map_err(|_| "set PORT to the port to listen on")?
         .parse()?;
     let io = match mode.as_str() {
+        "flow" => flow::io(),
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
+        "close" => close::closing(),
         "observing" => observing::server(),
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),
+        "operators" => operators::server(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;

@@ -1,13 +1,13 @@
 //! A subscriber of `tracing` that keeps what it is told.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Event, Metadata, Subscriber};
+use tracing::{Dispatch, Event, Metadata, Subscriber};
 
 /// An event or a span.
 #[derive(Clone, Debug)]
@@ -38,6 +38,14 @@ impl Recorder {
             level,
             lines: Arc::default(),
         };
+        // While there is one subscriber only, a test on another thread that comes to an event first makes it one that nobody wants to hear of.
+        static OTHER: OnceLock<Dispatch> = OnceLock::new();
+        OTHER.get_or_init(|| {
+            Dispatch::new(Self {
+                level: LevelFilter::OFF,
+                lines: Arc::default(),
+            })
+        });
         let guard = tracing::subscriber::set_default(recorder.clone());
         (recorder, guard)
     }
