@@ -139,7 +139,7 @@ impl Seen {
 
 impl Adapter for MemoryAdapter {
     fn start(&self, namespace: &Namespace) {
-        let events = RoomEvents::new(namespace.name().clone(), namespace.registry().clone());
+        let events = RoomEvents::new(namespace.name().clone(), namespace.handlers().clone());
         // An adapter belongs to one namespace.
         drop(self.events.set(events));
     }

@@ -194,11 +194,15 @@ pub type FetchSockets<'a> =
 /// | know sockets | `namespace.all().to(rooms).local().sockets()`, and [`SocketDetails::of`](crate::SocketDetails::of) each |
 /// | emit to servers | [`Namespace::receive_server_event`] |
 pub trait Adapter: fmt::Debug + Send + Sync + 'static {
-    /// The namespace begins to use the adapter. Called once, before everything else, and not for the namespace that [`of_matching`](crate::SocketIo::of_matching)
-    /// returns, which nobody joins. When the namespace is forgotten, the adapter is dropped, so it must not keep the namespace itself.
+    /// The namespace begins to use the adapter. Called once, before everything else, and not for parents of families, which nobody joins. When the namespace is
+    /// forgotten, the adapter is [closed](Self::close) and dropped, so it must not keep the namespace itself.
     fn start(&self, namespace: &Namespace) {
         let _ = namespace;
     }
+
+    /// The namespace was forgotten, or the server is closed: nobody joins any more, and nobody is in it. Called once if [`start`](Self::start) was. Of two namespaces that
+    /// are made for one name in the same moment, one is closed before anybody could join. It must not block.
+    fn close(&self) {}
 
     /// A socket joined the namespace.
     fn add(&self, socket: &Socket);

@@ -15,7 +15,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{Room, SocketId};
 use crate::server::handler::{Panic, caught};
-use crate::server::handlers::Registry;
+use crate::server::handlers::Inherited;
 
 /// A room of a namespace has changed, on this process; see [`Namespace::on_room_event`](crate::Namespace::on_room_event).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub enum RoomChange {
 #[derive(Debug)]
 pub(super) struct RoomEvents {
     namespace: Text,
-    registry: Arc<Registry>,
+    handlers: Arc<Inherited>,
     queue: Mutex<Queue>,
 }
 
@@ -59,17 +59,17 @@ struct Queue {
 }
 
 impl RoomEvents {
-    pub(super) fn new(namespace: Text, registry: Arc<Registry>) -> Self {
+    pub(super) fn new(namespace: Text, handlers: Arc<Inherited>) -> Self {
         Self {
             namespace,
-            registry,
+            handlers,
             queue: Mutex::default(),
         }
     }
 
     /// Whether anybody wants to know.
     pub(super) fn are_wanted(&self) -> bool {
-        self.registry.watches_rooms()
+        self.handlers.registry().watches_rooms()
     }
 
     /// Notes a change, while the lock is held under which it was made.
@@ -90,7 +90,7 @@ impl RoomEvents {
         queue.is_passed_on = true;
         while let Some(event) = queue.events.pop_front() {
             MutexGuard::unlocked(&mut queue, || {
-                for hook in self.registry.room_hooks().iter() {
+                for hook in self.handlers.registry().room_hooks().iter() {
                     if let Err(Panic(message)) = caught(|| hook(&event)) {
                         tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_room_event", reason = message);
                     }

@@ -69,7 +69,8 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
             .on_refusal(|_, _| panic!("on purpose"))
     })
     .await;
-    io.of_matching(|_| panic!("on purpose"));
+    io.on_new_namespace(|_| panic!("on\npurpose"));
+    io.of("/new");
     io.of("/")
         .on("fail", async || -> u8 { panic!("on\npurpose") })
         .on("number", async |Data(number): Data<u8>| number);
