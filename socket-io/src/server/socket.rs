@@ -51,12 +51,16 @@ struct Inner {
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
-    early_rooms: Mutex<Option<Vec<Room>>>,
+    early_rooms: Mutex<Option<Box<EarlyRooms>>>,
     /// Handlers of its own; most sockets have none.
     handlers: OnceLock<Box<Registry>>,
     /// What its client needs to come back, if that is possible.
     identity: Option<Box<Identity>>,
 }
+
+/// Beside the socket, so that they take no room in it once it has joined.
+#[derive(Default)]
+struct EarlyRooms(Vec<Room>);
 
 impl Socket {
     pub(crate) fn new(
@@ -77,7 +81,7 @@ impl Socket {
             deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
-            early_rooms: Mutex::new(Some(Vec::new())),
+            early_rooms: Mutex::new(Some(Box::default())),
             handlers: OnceLock::new(),
             identity: identity.map(Box::new),
         }));
@@ -101,7 +105,7 @@ impl Socket {
         let identity = Some(Identity::restored(claim));
         let socket = Self::new(id, namespace, connection, auth, max_acks, identity);
         *socket.0.data.lock() = data;
-        *socket.0.early_rooms.lock() = Some(rooms);
+        *socket.0.early_rooms.lock() = Some(Box::new(EarlyRooms(rooms)));
         // One that has just ended is noticed when the socket joins.
         let _ = socket.authorize(grant);
         socket
@@ -394,8 +398,8 @@ impl Socket {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
         if let Some(early) = &mut *self.0.early_rooms.lock() {
-            list.retain(|room| !early.contains(room));
-            return early.append(&mut list);
+            list.retain(|room| !early.0.contains(room));
+            return early.0.append(&mut list);
         }
         // A client of revision 3 that has come back has the same id.
         if !self.has_left() {
@@ -406,7 +410,7 @@ impl Socket {
     /// Leaves a room.
     pub fn leave(&self, room: &str) {
         if let Some(early) = &mut *self.0.early_rooms.lock() {
-            return early.retain(|known| **known != *room);
+            return early.0.retain(|known| **known != *room);
         }
         self.0.namespace.adapter().leave(self.id(), room);
     }
@@ -414,7 +418,7 @@ impl Socket {
     /// The rooms that the socket is in; the first is its own, named like its id. In a middleware, the rooms that it will be in, but for its own.
     pub fn rooms(&self) -> Vec<Room> {
         if let Some(early) = &*self.0.early_rooms.lock() {
-            return early.clone();
+            return early.0.clone();
         }
         self.0.namespace.adapter().rooms(self.id())
     }
@@ -628,8 +632,8 @@ impl Socket {
     pub(crate) fn enter_namespace(&self) {
         let adapter = self.0.namespace.adapter();
         adapter.add(self);
-        let rooms = self.0.early_rooms.lock().take();
-        adapter.join(self.id(), &rooms.unwrap_or_default());
+        let early = self.0.early_rooms.lock().take();
+        adapter.join(self.id(), &early.unwrap_or_default().0);
         // It may have been told to leave in this moment, by somebody who did not find it in the adapter. With recovery, that somebody waits for this.
         if self.0.identity.is_none() && self.has_left() {
             adapter.remove(self.id());
