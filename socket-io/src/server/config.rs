@@ -404,10 +404,10 @@ impl SocketIoBuilder {
     /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text. Volatile events,
     /// those of which only the [`latest`](crate::Emit::latest) is wanted and those that want an acknowledgement have none, and are not recovered; if their last
     /// argument is a string, the client takes it for an offset, and cannot come back until it has received an event that has one. A client that has not received
-    /// any event with an offset starts anew, so send each one something in `on_connect`. [`Socket::recovered`](crate::Socket::recovered) tells which it was.
+    /// any event with an offset starts anew, so send each one something in `on_connect`. [`Socket::recovered`] tells which it was.
     ///
     /// A session is kept when the connection ends, not when the client or the server makes the socket leave the namespace. It is given back once; while the
-    /// old connection is still thought to live, the client that comes back pushes it out. It becomes a new [`Socket`](crate::Socket), with the old one's
+    /// old connection is still thought to live, the client that comes back pushes it out. It becomes a new [`Socket`], with the old one's
     /// [`Grant`](crate::Grant), but without handlers of its own; for clients that may be away, emit to the id (`io.to(id)`), since the old `Socket` has left for
     /// good. Rooms count as they were when the client left; [`Broadcast::join`](crate::Broadcast::join) and [`leave`](crate::Broadcast::leave) do not reach
     /// those who are away.

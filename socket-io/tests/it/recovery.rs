@@ -1,7 +1,6 @@
 //! Connection state recovery.
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -1015,10 +1014,6 @@ impl SessionStore for Archive {
                 .find(|event| event.offset() == after)
                 .map(|_| events.collect()))
         })
-    }
-
-    fn sweep(&self) {
-        let _ = ready(());
     }
 }
 
