@@ -103,7 +103,8 @@ impl Broadcast {
         self
     }
 
-    /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile.
+    /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile, unless
+    /// [connection state recovery](crate::SocketIoBuilder::recovery) is on.
     ///
     /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed, or what [`overflow`](Self::overflow) says happens;
     /// [`Delivery`] counts them.

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
     Args, Auth, Binary, Data, DisconnectReason, EmitError, EventName, Grant, LoggedEvent, Message,
-    Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room, SessionStore,
-    Socket, SocketIo, State, StoreFuture, StoredSession, Value,
+    Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room, RoomChange,
+    SessionStore, Socket, SocketIo, State, StoreFuture, StoredSession, Value,
 };
 
 use tracing::level_filters::LevelFilter;
@@ -1015,8 +1015,6 @@ impl SessionStore for Archive {
                 .map(|_| events.collect()))
         })
     }
-
-    fn sweep(&self) {}
 }
 
 fn with_archive(archive: &Arc<Archive>) -> Stage {
@@ -1271,4 +1269,32 @@ async fn what_found_no_room_in_the_outbox_is_recovered_unless_it_was_to_be_dropp
         assert_eq!(event(&client.packet().await).0[0], name);
     }
     assert_eq!(Ids::read(&client.packet().await), ids);
+}
+
+#[tokio::test]
+async fn hooks_for_rooms_run_without_a_lock() {
+    let stage = recovering();
+    let io = stage.io.clone();
+    stage
+        .io
+        .of("/")
+        .on_connect(async |socket: Socket| socket.join("room"))
+        .on_room_event(move |event| {
+            if let RoomChange::Joined(id) = &event.change {
+                io.to(id).emit("joined", &*event.room).unwrap();
+            }
+        });
+    let host = stage.listen().await;
+    let (mut client, ids) = join(&host).await;
+    let mut offset = String::new();
+    for round in 0..3 {
+        check(&mut client, serde_json::json!(["joined", ids.sid])).await;
+        offset = check(&mut client, serde_json::json!(["joined", "room"])).await;
+        cut(&host, client, &ids.sid).await;
+        client = come_back(&host, &ids.pid, &offset).await;
+        check_recovered(&mut client, &ids).await;
+        assert!(host.io.of("/").room_size("room") == 1, "in round {round}");
+    }
+    host.check_no_error().await;
+    assert!(!offset.is_empty());
 }
