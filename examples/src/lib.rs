@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `chat` | a chat room with a web page: acknowledgements, rooms, volatile events, a graceful end |
 //! | `echo` | the smallest server, with a listener of its own |
+//! | `auth` | who may do what, and until when: tokens at the door, a middleware for events, renewal, and the end of an authorization |
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
 //! | `custom_parser` | packets in a format of one's own, CBOR |

@@ -22,9 +22,10 @@ pub use engine_io::{
 };
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Data,
-    Emit, EmitError, EventName, Failure, FromContext, Handler, HandlerError, Handshake, Middleware,
-    Namespace, Outcome, Refusal, Socket, SocketData, SocketIo, SocketIoBuilder, State, Stats,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
+    Context, Data, Emit, EmitError, EventName, Failure, FromContext, Grant, Handler, HandlerError,
+    Handshake, Middleware, Namespace, Outcome, Refusal, Socket, SocketData, SocketIo,
+    SocketIoBuilder, State, Stats,
 };
 
 /// Compresses a whole file.

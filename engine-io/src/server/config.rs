@@ -39,6 +39,7 @@ pub struct ServerConfig {
     pub(crate) accept_backlog: usize,
     pub(crate) initial_packet: Option<Message>,
     pub(crate) allow_request: Option<Arc<AllowRequest>>,
+    pub(crate) check_upgrade: Option<Arc<AllowRequest>>,
     pub(crate) generate_id: Option<Arc<GenerateId>>,
     pub(crate) initial_headers: Option<Arc<EditHeaders>>,
     pub(crate) headers: Option<Arc<EditHeaders>>,
@@ -65,6 +66,7 @@ impl Default for ServerConfig {
             accept_backlog: 1024,
             initial_packet: None,
             allow_request: None,
+            check_upgrade: None,
             generate_id: None,
             initial_headers: None,
             headers: None,
@@ -195,13 +197,25 @@ impl ServerConfig {
         self
     }
 
-    /// Asked before each handshake (not for later requests of a session); an error's text becomes the message of the refusal, code 4.
+    /// Asked before each handshake, over polling and over WebSocket, but not for later requests of a session: knowing its id is what lets those in. An error's
+    /// text becomes the message of the refusal, code 4. See [`check_upgrade`](Self::check_upgrade) for the one later request that may be asked about.
     pub fn allow_request<F, Fut>(mut self, allow: F) -> Self
     where
         F: Fn(&Parts) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<(), String>> + Send + 'static,
     {
         self.allow_request = Some(Arc::new(move |parts| Box::pin(allow(parts))));
+        self
+    }
+
+    /// Asked before a session on polling gets a WebSocket to upgrade to. By default nobody is asked, as by the reference. An error's text becomes the message of
+    /// the refusal, code 4, which a WebSocket request gets with status 400; the session goes on over polling.
+    pub fn check_upgrade<F, Fut>(mut self, check: F) -> Self
+    where
+        F: Fn(&Parts) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.check_upgrade = Some(Arc::new(move |parts| Box::pin(check(parts))));
         self
     }
 

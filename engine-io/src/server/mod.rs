@@ -179,7 +179,7 @@ impl Server {
             Ok(Route::Handshake(transport, wire, late)) => {
                 self.handshake(parts, transport, wire, late).await
             }
-            Ok(Route::Candidate(shared, binary)) => Ok(self.candidate(parts, shared, binary)),
+            Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
             Ok(Route::Poll(shared)) => Ok(polling::poll(&shared).await),
             Ok(Route::Data(shared)) => {
                 Ok(polling::data(&shared, parts, body, config, jsonp.is_some()).await)
@@ -377,13 +377,16 @@ impl Server {
         place.map_err(|_| Refusal::Closing)
     }
 
-    fn candidate(
+    async fn candidate(
         &self,
         parts: &mut Parts,
         shared: Arc<Shared>,
         binary: BinaryForm,
-    ) -> Response<Bytes> {
+    ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
+        if let Some(check) = &config.check_upgrade {
+            check(parts).await.map_err(Refusal::Forbidden)?;
+        }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
         if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
@@ -394,7 +397,7 @@ impl Server {
                 }
             });
         }
-        response
+        Ok(response)
     }
 }
 

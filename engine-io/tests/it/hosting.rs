@@ -8,7 +8,8 @@ use std::task::{Context, Poll, ready as finish};
 
 use bytes::Bytes;
 use engine_io::{
-    EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Transport, serve,
+    EngineLayer, EngineService, NoService, Respond, ResponseBody, Server, ServerConfig, Transport,
+    serve,
 };
 use http::{Request, Response, StatusCode, Uri};
 use http_body_util::Full;
@@ -97,6 +98,97 @@ async fn a_layer_takes_its_path_and_leaves_the_rest_to_the_inner_service() {
     http.request("GET", "/socket", upgrade_headers(), b"")
         .await
         .check(200, "hello from /socket");
+}
+
+/// A layer in front of the server: requests without the token never reach it, the others arrive with a user.
+#[derive(Clone)]
+struct Guard<S>(S);
+
+/// Who a request is from.
+#[derive(Clone, Debug, PartialEq)]
+struct User(String);
+
+impl<S, B> Service<Request<B>> for Guard<S>
+where
+    S: Service<Request<B>, Response = Response<ResponseBody<Full<Bytes>>>>,
+    S::Future: Send + 'static,
+{
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let token = request.headers().get("token");
+        let Some(user) = token.and_then(|token| token.to_str().ok()?.strip_prefix("user ")) else {
+            let mut refusal = Response::new(ResponseBody::from(Bytes::from("who are you?")));
+            *refusal.status_mut() = StatusCode::UNAUTHORIZED;
+            return Box::pin(async { Ok(refusal) });
+        };
+        let user = User(user.to_owned());
+        request.extensions_mut().insert(user);
+        Box::pin(self.0.call(request))
+    }
+}
+
+#[tokio::test]
+async fn a_layer_in_front_of_the_server_guards_every_request() {
+    let server = Server::new(ServerConfig::default().keep_request_parts(true));
+    let guarded = Guard(server.layer().layer(Greeter));
+    let (listener, address) = bind().await;
+    let service = service_fn(move |request: Request<hyper::body::Incoming>| {
+        let mut guarded = guarded.clone();
+        async move { guarded.call(request).await }
+    });
+    tokio::spawn(serve(listener, service, std::future::pending()));
+    let handshake = "/engine.io/?EIO=4&transport=polling";
+    let mut http = Http::connect(address).await;
+    for (target, headers) in [
+        (handshake, ""),
+        ("/engine.io/?EIO=4&transport=websocket", upgrade_headers()),
+        ("/page", ""),
+    ] {
+        http.request("GET", target, headers, b"")
+            .await
+            .check(401, "who are you?");
+    }
+    assert_eq!(server.sessions(), 0);
+
+    let ann = "Token: user ann\r\n";
+    let opened = http.request("GET", handshake, ann, b"").await;
+    assert_eq!(opened.status, 200);
+    let socket = soon(server.accept()).await.unwrap();
+    let parts = socket.request().parts().unwrap();
+    assert_eq!(parts.extensions.get(), Some(&User("ann".into())));
+    tokio::spawn(echo(socket));
+    let sid = opened.text().split('"').nth(3).unwrap();
+    let target = format!("{handshake}&sid={sid}");
+    // Who knows the session's id alone does not get in.
+    http.request("POST", &target, "", b"4a")
+        .await
+        .check(401, "who are you?");
+    http.request("POST", &target, ann, b"4a")
+        .await
+        .check(200, "ok");
+    http.request("GET", &target, ann, b"")
+        .await
+        .check(200, "4a");
+    let target = target.replace("=polling", "=websocket");
+    http.request("GET", &target, upgrade_headers(), b"")
+        .await
+        .check(401, "who are you?");
+    let headers = format!("{}{ann}", upgrade_headers());
+    assert_eq!(
+        http.request("GET", &target, &headers, b"").await.status,
+        101
+    );
+    let mut websocket = WebSocket::new(http.stream, http.ahead);
+    websocket.send("5").await;
+    websocket.send("4b").await;
+    assert_eq!(websocket.text().await, "4b");
 }
 
 #[tokio::test]

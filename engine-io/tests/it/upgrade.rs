@@ -60,6 +60,45 @@ async fn a_session_moves_to_a_websocket() {
 }
 
 #[tokio::test]
+async fn an_upgrade_that_the_check_refuses_leaves_the_session_on_polling() {
+    let config = ServerConfig::default()
+        .allow_request(|_| async { Ok(()) })
+        .check_upgrade(|parts| {
+            let token = parts.headers.get("token").cloned();
+            async move {
+                tokio::task::yield_now().await;
+                match token.as_ref().map(|token| token.as_bytes()) {
+                    Some(b"good") => Ok(()),
+                    Some(_) => Err("no such token".to_owned()),
+                    None => Err(String::new()),
+                }
+            }
+        });
+    let host = Host::echo(config).await;
+    // Nobody is asked about handshakes and the requests of polling.
+    host.websocket().await;
+    let mut polling = host.polling().await;
+    let target = polling.target().replace("=polling", "=websocket");
+    for (token, message) in [("", "Forbidden"), ("Token: bad\r\n", "no such token")] {
+        let headers = format!("{}{token}", upgrade_headers());
+        let mut http = host.http().await;
+        let reply = http.request("GET", &target, &headers, b"").await;
+        reply.check(400, message);
+        polling.say("4a").await;
+        polling.poll().await.check(200, "4a");
+    }
+    let headers = format!("{}Token: good\r\n", upgrade_headers());
+    let mut http = host.http().await;
+    let reply = http.request("GET", &target, &headers, b"").await;
+    assert_eq!(reply.status, 101);
+    let mut websocket = WebSocket::new(http.stream, http.ahead);
+    probe(&mut websocket).await;
+    websocket.send("5").await;
+    websocket.send("4b").await;
+    assert_eq!(websocket.text().await, "4b");
+}
+
+#[tokio::test]
 async fn an_upgrade_needs_no_probe() {
     let host = Host::echo(ServerConfig::default()).await;
     let polling = host.polling().await;

@@ -18,6 +18,8 @@ const modes = {
   'eio-client': engineClient,
   http: httpRich,
   'http-plain': httpPlain,
+  'event-middleware': eventMiddleware,
+  grants,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
   observing,
@@ -168,6 +170,77 @@ function observing(server) {
     });
     socket.on('numbers', (ack) => ack({ ...numbers, polling: over('polling'), websocket: over('websocket') }));
   });
+}
+
+function eventMiddleware(server) {
+  const io = new Server(server);
+  let errors = 0;
+  io.on('connection', (socket) => {
+    socket.use(([event, delay], next) => {
+      if (event === 'forbidden') next(refusal('forbidden', { code: 1 }));
+      else if (event === 'slow') setTimeout(next, delay);
+      else next();
+    });
+    socket.on('error', () => errors++);
+    for (const event of ['slow', 'fast', 'forbidden']) {
+      socket.on(event, (...args) => {
+        socket.emit('seen', event);
+        if (typeof args.at(-1) === 'function') args.pop()(...args);
+      });
+    }
+    socket.on('errors', (...args) => args.at(-1)(errors));
+  });
+}
+
+/** What the original leaves to the program: a timer for each socket that ends it. */
+function grants(server) {
+  const asks = (request, what) => new URL(request.url, 'http://localhost').searchParams.has(what);
+  const io = new Server(server, {
+    allowRequest: (request, decide) => (asks(request, 'deny') ? decide('denied', false) : decide(null, true)),
+  });
+  io.engine.use((request, response, next) => {
+    const stays = request.headers.upgrade && asks(request, 'sid') && asks(request, 'stay');
+    next(stays ? new Error('stay') : undefined);
+  });
+  const left = [];
+  for (const name of ['/', '/other']) {
+    io.of(name).use((socket, next) => {
+      next(socket.handshake.auth.good <= 0 ? refusal('authorization expired') : undefined);
+    });
+    io.of(name).on('connection', (socket) => {
+      let timer;
+      let expired = false;
+      const authorize = ({ good }) => {
+        clearTimeout(timer);
+        if (good === undefined) return;
+        timer = setTimeout(() => {
+          expired = true;
+          socket.emit('expired', name);
+          socket.disconnect();
+        }, good);
+      };
+      authorize(socket.handshake.auth);
+      socket.on('renew', (token, ack) => {
+        authorize(token);
+        ack('renewed');
+      });
+      socket.on('echo', (...args) => args.pop()(...args));
+      socket.on('join', (ack) => {
+        socket.join('room');
+        ack();
+      });
+      socket.on('tell', (...args) => {
+        const ack = args.pop();
+        socket.nsp.to('room').emit('told', ...args);
+        ack();
+      });
+      socket.on('reasons', (ack) => ack(left));
+      socket.on('disconnect', (reason) => {
+        clearTimeout(timer);
+        left.push(`${socket.id} ${expired ? 'authorization expired' : reason}`);
+      });
+    });
+  }
 }
 
 function contract(server) {

@@ -25,6 +25,8 @@ pub enum DisconnectReason {
     ClientNamespaceDisconnect,
     /// Seen by a server: the server made the client leave the namespace.
     ServerNamespaceDisconnect,
+    /// Seen by a server: the authorization of the socket has expired. The reference has no such thing; its clients see that the server made them leave.
+    AuthorizationExpired,
     /// Seen by a client: the server made it leave the namespace.
     IoServerDisconnect,
     /// Seen by a client: it left the namespace itself.
@@ -43,6 +45,7 @@ impl DisconnectReason {
             Self::ServerShuttingDown => "server shutting down",
             Self::ClientNamespaceDisconnect => "client namespace disconnect",
             Self::ServerNamespaceDisconnect => "server namespace disconnect",
+            Self::AuthorizationExpired => "authorization expired",
             Self::IoServerDisconnect => "io server disconnect",
             Self::IoClientDisconnect => "io client disconnect",
         }
@@ -82,7 +85,7 @@ impl fmt::Display for UnknownReason {
 
 impl std::error::Error for UnknownReason {}
 
-const ALL: [DisconnectReason; 10] = [
+const ALL: [DisconnectReason; 11] = [
     DisconnectReason::TransportError,
     DisconnectReason::TransportClose,
     DisconnectReason::ForcedClose,
@@ -91,6 +94,7 @@ const ALL: [DisconnectReason; 10] = [
     DisconnectReason::ServerShuttingDown,
     DisconnectReason::ClientNamespaceDisconnect,
     DisconnectReason::ServerNamespaceDisconnect,
+    DisconnectReason::AuthorizationExpired,
     DisconnectReason::IoServerDisconnect,
     DisconnectReason::IoClientDisconnect,
 ];

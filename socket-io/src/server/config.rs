@@ -28,6 +28,7 @@ pub(crate) struct Config {
     pub(crate) max_namespaces: usize,
     pub(crate) max_joining: usize,
     pub(crate) max_handlers: usize,
+    pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
     pub(crate) decoder: DecoderLimits,
@@ -57,6 +58,7 @@ impl Default for SocketIoBuilder {
                 max_namespaces: 256,
                 max_joining: 64,
                 max_handlers: 1024,
+                inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
                 decoder: DecoderLimits::default(),
@@ -198,8 +200,8 @@ impl SocketIoBuilder {
         self
     }
 
-    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it nothing more is read from the connection, so that
-    /// the client is slowed down; the reference has no limit.
+    /// How many handlers of one connection may be waiting for something at a time. Default 1024. Beyond it further events wait, as
+    /// [`inbox_limit`](Self::inbox_limit) lets them; the reference has no limit.
     ///
     /// # Panics
     ///
@@ -207,6 +209,16 @@ impl SocketIoBuilder {
     pub fn max_handlers(mut self, handlers: usize) -> Self {
         assert!(handlers > 0, "with a limit of 0 nothing would ever be read");
         self.config.max_handlers = handlers;
+        self
+    }
+
+    /// Bytes of received events that may wait on one connection, for a handler to be done or behind a middleware of their socket. Default 1 MiB. Beyond it
+    /// nothing more is read from the connection, so that the client is slowed down; the reference has no limit. A single event of any size may wait.
+    ///
+    /// What a client acknowledges overtakes its waiting events, so handlers that wait for acknowledgements of their own client get on, unless it has put more
+    /// events than this in front. Give such acknowledgements a timeout.
+    pub fn inbox_limit(mut self, bytes: usize) -> Self {
+        self.config.inbox_limit = bytes;
         self
     }
 
@@ -296,6 +308,7 @@ impl fmt::Debug for Config {
             .field("max_namespaces", &self.max_namespaces)
             .field("max_joining", &self.max_joining)
             .field("max_handlers", &self.max_handlers)
+            .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)

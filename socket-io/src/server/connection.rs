@@ -16,14 +16,14 @@ use super::SocketIo;
 use super::eio3;
 use super::error::Failure;
 use super::extract::{Context, Question};
-use super::handler::{self, CatchPanic, ErasedMiddleware, Panic, caught};
+use super::grant::EXPIRED;
+use super::handler::{self, ErasedHandler, run_middlewares};
+use super::inbox::{Arrival, Inbox, Screening, Turn};
 use super::log::Brief;
 use super::refusal::Refusal;
 use super::socket::Socket;
 use super::stats::Tally;
-use crate::protocol::{
-    AckId, Decoder, DisconnectReason, EncodeError, Encoded, Event, Packet, RawArgs, RawJson,
-};
+use crate::protocol::{Decoder, DisconnectReason, EncodeError, Encoded, Packet, RawArgs, RawJson};
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
 const LEFT_GRACE: Duration = Duration::from_secs(10);
@@ -45,7 +45,11 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
-    /// The connection's task, when it waits for one of them to end.
+    /// The task waits for one of them to end.
+    is_busy: bool,
+    /// Not later than the first end of an authorization.
+    expiry: Option<Instant>,
+    /// The connection's task.
     waker: Option<Waker>,
 }
 
@@ -89,6 +93,7 @@ impl Connection {
         let admitted = socket.set_connected();
         if admitted {
             state.sockets.push(socket.clone());
+            state.expiry = earlier(state.expiry, socket.expiry());
         } else {
             state.remember(socket.namespace().name());
         }
@@ -123,13 +128,52 @@ impl Connection {
         if is_first { state.running } else { 0 }
     }
 
-    /// Whether too many handlers are running; if so, the task is woken when one ends.
-    fn is_busy(&self, limit: usize, cx: &TaskContext<'_>) -> bool {
+    /// Whether too many handlers are running, and when an authorization may end. The task is woken when a handler has ended, or when one may end sooner.
+    fn poll_state(&self, limit: usize, cx: &TaskContext<'_>) -> (bool, Option<Instant>) {
         let mut state = self.state.lock();
-        let busy = state.running >= limit;
-        state.waker = busy.then(|| cx.waker().clone());
-        busy
+        state.is_busy = state.running >= limit;
+        let is_known = |waker: &Waker| waker.will_wake(cx.waker());
+        let previous = if state.waker.as_ref().is_some_and(is_known) {
+            None
+        } else {
+            state.waker.replace(cx.waker().clone())
+        };
+        let polled = (state.is_busy, state.expiry);
+        drop(state);
+        drop(previous);
+        polled
     }
+
+    /// An authorization ends at this time.
+    pub(crate) fn expect_expiry(&self, end: Instant) {
+        let mut state = self.state.lock();
+        let sooner = state.expiry.is_none_or(|expiry| end < expiry);
+        if sooner {
+            state.expiry = Some(end);
+        }
+        let waker = state.waker.clone().filter(|_| sooner);
+        drop(state);
+        if let Some(waker) = waker {
+            waker.wake();
+        }
+    }
+
+    /// Those whose authorization has ended.
+    fn expired(&self) -> SmallVec<[Socket; 1]> {
+        let mut state = self.state.lock();
+        let (expired, others): (SmallVec<[&Socket; 1]>, SmallVec<[&Socket; 1]>) = state
+            .sockets
+            .iter()
+            .partition(|socket| socket.has_expired());
+        let expired = expired.into_iter().cloned().collect();
+        let expiry = others.into_iter().filter_map(Socket::expiry).min();
+        state.expiry = expiry;
+        expired
+    }
+}
+
+fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
 }
 
 pub(crate) struct RunningHandler(Arc<Connection>);
@@ -138,7 +182,8 @@ impl Drop for RunningHandler {
     fn drop(&mut self) {
         let mut state = self.0.state.lock();
         state.running -= 1;
-        let waker = state.waker.take();
+        let was_busy = std::mem::take(&mut state.is_busy);
+        let waker = was_busy.then(|| state.waker.clone()).flatten();
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
@@ -152,9 +197,17 @@ pub(crate) struct Driver {
     connection: Arc<Connection>,
     decoder: Decoder,
     joining: Vec<Joining>,
+    /// Events that wait.
+    inbox: Option<Box<Inbox>>,
+    /// Bytes of the messages of the packet that is arriving.
+    arrived: usize,
     /// No namespace was joined yet.
     is_new: bool,
+    /// Too many handlers are running.
+    is_busy: bool,
     /// Limits the time to the first namespace, and later that of attachments.
+    deadline: Option<Instant>,
+    /// Fires at the deadline or when an authorization ends, whichever comes first.
     timer: Option<Pin<Box<Sleep>>>,
     /// The peer broke the protocol; nothing more is taken from it.
     violated: bool,
@@ -162,19 +215,20 @@ pub(crate) struct Driver {
 
 struct Joining {
     socket: Socket,
-    middlewares: Pin<Box<dyn Future<Output = Result<(), Refusal>> + Send>>,
+    middlewares: Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
 }
 
 enum Step {
     Message(Message),
-    Joined(Socket, Result<(), Refusal>),
+    Joined(Socket, Result<(), Failure>),
+    Turn(Turn),
     TimeUp,
     Closed,
 }
 
 impl Driver {
     pub(crate) fn new(io: SocketIo, engine: engine_io::Socket) -> Self {
-        let timer = Box::pin(tokio::time::sleep(io.config().connect_timeout));
+        let deadline = Instant::now().checked_add(io.config().connect_timeout);
         let decoder = io.config().parser.decoder(io.config().decoder);
         let connection = Connection::new(io, engine.sender());
         Self {
@@ -182,8 +236,12 @@ impl Driver {
             connection: Arc::new(connection),
             decoder,
             joining: Vec::new(),
+            inbox: None,
+            arrived: 0,
             is_new: true,
-            timer: Some(timer),
+            is_busy: false,
+            deadline,
+            timer: None,
             violated: false,
         }
     }
@@ -196,6 +254,7 @@ impl Driver {
             match poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Message(message) => self.handle_message(message),
                 Step::Joined(socket, result) => self.finish_join(&socket, result),
+                Step::Turn(turn) => self.handle_turn(turn),
                 Step::TimeUp => self.handle_time_up(),
                 Step::Closed => break,
             }
@@ -223,18 +282,24 @@ impl Driver {
                 return Poll::Ready(Step::Joined(joining.socket, result));
             }
         }
-        if let Some(timer) = &mut self.timer {
-            if timer.as_mut().poll(cx).is_ready() {
-                self.timer = None;
-                return Poll::Ready(Step::TimeUp);
-            }
+        let config = self.connection.io.config();
+        let (is_busy, expiry) = self.connection.poll_state(config.max_handlers, cx);
+        self.is_busy = is_busy;
+        let deadline = earlier(self.deadline, expiry);
+        if poll_timer(&mut self.timer, deadline, cx).is_ready() {
+            return Poll::Ready(Step::TimeUp);
         }
-        if self
-            .connection
-            .is_busy(self.connection.io.config().max_handlers, cx)
-        {
-            ready!(self.engine.poll_drive(cx));
-            return Poll::Ready(Step::Closed);
+        if let Some(inbox) = &mut self.inbox {
+            if let Some(turn) = inbox.poll(cx, is_busy) {
+                return Poll::Ready(Step::Turn(turn));
+            }
+            if inbox.is_full(config.inbox_limit) {
+                ready!(self.engine.poll_drive(cx));
+                return Poll::Ready(Step::Closed);
+            }
+            if inbox.is_empty() {
+                self.inbox = None;
+            }
         }
         Poll::Ready(match ready!(self.engine.poll_recv(cx)) {
             Some(message) => Step::Message(message),
@@ -246,26 +311,28 @@ impl Driver {
         if self.violated {
             return;
         }
+        self.arrived += message.len();
         match self.decoder.handle(message) {
-            Ok(Some(packet)) => self.handle_packet(packet),
+            Ok(Some(packet)) => {
+                let size = std::mem::take(&mut self.arrived);
+                self.handle_packet(packet, size);
+            }
             Ok(None) => {}
             Err(error) => self.violate(&error.to_string()),
         }
         if self.is_new {
             return;
         }
-        match (self.decoder.awaiting(), &self.timer) {
-            (true, None) => {
-                let time = self.connection.io.config().attachment_timeout;
-                self.timer = Some(Box::pin(tokio::time::sleep(time)));
-            }
-            (false, Some(_)) => self.timer = None,
-            _ => {}
+        if !self.decoder.awaiting() {
+            self.deadline = None;
+        } else if self.deadline.is_none() {
+            let time = self.connection.io.config().attachment_timeout;
+            self.deadline = Instant::now().checked_add(time);
         }
     }
 
-    /// The one match over the packets of a client.
-    fn handle_packet(&mut self, packet: Packet) {
+    /// The one match over the packets of a client; this one came in messages of `size` bytes together.
+    fn handle_packet(&mut self, packet: Packet, size: usize) {
         match packet {
             Packet::Connect { namespace, .. } if self.is_eio3() => {
                 let name = namespace.slice_ref(eio3::namespace(&namespace));
@@ -282,8 +349,15 @@ impl Driver {
                 ack,
                 event,
             } => {
+                let arrival = Arrival { event, ack, size };
                 if let Some(socket) = self.member(&namespace) {
-                    self.dispatch(&socket, event, ack);
+                    let inbox = self.inbox.as_ref();
+                    if self.is_busy || inbox.is_some_and(|inbox| inbox.holds(&socket)) {
+                        let inbox = self.inbox.get_or_insert_default();
+                        inbox.push(&socket, arrival);
+                    } else {
+                        self.dispatch(&socket, arrival);
+                    }
                 }
             }
             Packet::Ack {
@@ -313,13 +387,25 @@ impl Driver {
         if socket.is_none() && !self.connection.has_left(namespace) {
             self.violate("packet for a namespace that was not joined");
         }
-        socket
+        socket.filter(is_heard)
     }
 
-    fn dispatch(&mut self, socket: &Socket, event: Event, ack: Option<AckId>) {
-        let (any, named) = socket.namespace().event_handlers(&event.name);
-        let named = named.unwrap_or_default();
-        if any.is_empty() && named.is_empty() {
+    fn handle_turn(&mut self, turn: Turn) {
+        match turn {
+            Turn::Next(socket, arrival) => {
+                if is_heard(&socket) {
+                    self.dispatch(&socket, arrival);
+                }
+            }
+            Turn::Screened(screening, result) => self.finish_screening(screening, result),
+        }
+    }
+
+    fn dispatch(&mut self, socket: &Socket, arrival: Arrival) {
+        let Arrival { event, ack, size } = arrival;
+        let handlers = socket.namespace().event_handlers(&event.name);
+        let named = handlers.named.unwrap_or_default();
+        if handlers.any.is_empty() && named.is_empty() && handlers.middlewares.is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
             if let Err(error) = event.args.validate() {
                 self.violate(&error.to_string());
@@ -333,16 +419,47 @@ impl Driver {
             ack: ack.map(Question::new),
             reason: None,
         };
-        for handler in any.iter().chain(named.iter()) {
-            if !socket.is_connected() {
+        self.run_all(&handlers.any, &context);
+        let Some(middlewares) = handlers.middlewares else {
+            return self.run_all(&named, &context);
+        };
+        if !is_heard(socket) {
+            return;
+        }
+        let mut screening = Screening::new(context, middlewares, named, size);
+        match screening.poll(&mut TaskContext::from_waker(Waker::noop())) {
+            Poll::Ready(result) => self.finish_screening(screening, result),
+            Poll::Pending => {
+                let inbox = self.inbox.get_or_insert_default();
+                inbox.screen(socket, screening);
+            }
+        }
+    }
+
+    /// The middlewares are done with an event.
+    fn finish_screening(&mut self, screening: Screening, result: Result<(), Failure>) {
+        let context = screening.context;
+        match result {
+            Ok(()) => self.run_all(&screening.handlers, &context),
+            Err(failure) if failure.is_violation() => self.violate_by(&failure),
+            Err(failure) => {
+                handler::fail(
+                    &context.socket,
+                    context.event,
+                    context.ack.as_ref(),
+                    failure,
+                );
+            }
+        }
+    }
+
+    fn run_all(&mut self, handlers: &[ErasedHandler], context: &Context) {
+        for handler in handlers {
+            if !is_heard(&context.socket) {
                 return;
             }
             if let Err(failure) = handler::run(handler, context.clone()) {
-                let message = match failure {
-                    Failure::Args(error) => error.to_string(),
-                    other => format!("{other:?}"),
-                };
-                return self.violate(&message);
+                return self.violate_by(&failure);
             }
         }
     }
@@ -403,8 +520,20 @@ impl Driver {
         });
     }
 
-    fn finish_join(&mut self, socket: &Socket, result: Result<(), Refusal>) {
-        if let Err(refusal) = result {
+    fn finish_join(&mut self, socket: &Socket, result: Result<(), Failure>) {
+        let refusal = match result {
+            Ok(()) if socket.has_expired() => Some(Refusal::new(EXPIRED)),
+            Ok(()) => None,
+            Err(failure) => {
+                let refusal = handler::refusal_of(&failure);
+                // The client's own fault, or what the program wants, is no news.
+                if !matches!(failure, Failure::Args(_) | Failure::Returned(_)) {
+                    socket.report(Text::from_static("connection"), failure);
+                }
+                Some(refusal)
+            }
+        };
+        if let Some(refusal) = refusal {
             socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
             let name = socket.namespace().name();
             return if self.is_eio3() {
@@ -433,7 +562,7 @@ impl Driver {
             return socket.say_goodbye();
         }
         self.is_new = false;
-        self.timer = None;
+        self.deadline = None;
         socket.enter_namespace();
         tracing::debug!(
             name: "connected",
@@ -482,12 +611,30 @@ impl Driver {
     // The end.
 
     fn handle_time_up(&mut self) {
+        for socket in self.connection.expired() {
+            socket.expire();
+        }
+        if self
+            .deadline
+            .is_none_or(|deadline| Instant::now() < deadline)
+        {
+            return;
+        }
+        self.deadline = None;
         if self.is_new {
             tracing::debug!(name: "connect_timeout", target: "socket_io", connection = self.engine.number());
             self.violated = true;
             self.connection.sender.close();
         } else {
             self.violate("attachments did not arrive in time");
+        }
+    }
+
+    /// The arguments of an event are none.
+    fn violate_by(&mut self, failure: &Failure) {
+        match failure {
+            Failure::Args(error) => self.violate(&error.to_string()),
+            other => self.violate(&format!("{other:?}")),
         }
     }
 
@@ -525,26 +672,33 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.leave_all(DisconnectReason::ForcedClose);
+        // Whoever keeps a socket that has left keeps no task with it.
+        let waker = self.connection.state.lock().waker.take();
+        drop(waker);
     }
 }
 
-async fn run_middlewares(
-    middlewares: Arc<[ErasedMiddleware]>,
-    context: Context,
-) -> Result<(), Refusal> {
-    // The peer learns nothing of what is no fault of its own but that it happened.
-    let internal = |failure| {
-        context.socket.report(context.event.clone(), failure);
-        Refusal::new("internal error")
-    };
-    let panicked = |panic: Panic| internal(panic.into());
-    for middleware in middlewares.iter() {
-        let future = match caught(|| middleware(context.clone())).map_err(panicked)? {
-            Ok(future) => future,
-            Err(Failure::Args(error)) => return Err(Refusal::new(error.to_string())),
-            Err(failure) => return Err(internal(failure)),
-        };
-        CatchPanic(future).await.map_err(panicked)??;
+/// Whether packets of the socket still count. One whose authorization has expired leaves here.
+fn is_heard(socket: &Socket) -> bool {
+    if socket.has_expired() {
+        socket.expire();
     }
-    Ok(())
+    socket.is_connected()
+}
+
+/// Ready when the deadline has passed. Without one there is no timer.
+fn poll_timer(
+    timer: &mut Option<Pin<Box<Sleep>>>,
+    deadline: Option<Instant>,
+    cx: &mut TaskContext<'_>,
+) -> Poll<()> {
+    let Some(deadline) = deadline else {
+        *timer = None;
+        return Poll::Pending;
+    };
+    let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+    if timer.deadline() != deadline {
+        timer.as_mut().reset(deadline);
+    }
+    timer.as_mut().poll(cx)
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use engine_io::{SendError, Text};
 
 use super::Refusal;
+use super::grant::EXPIRED;
 use crate::adapter::SocketId;
 use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
 
@@ -29,6 +30,8 @@ pub enum EmitError {
         /// The limit.
         limit: usize,
     },
+    /// The socket's authorization has expired; it is about to leave.
+    Expired,
 }
 
 impl fmt::Display for EmitError {
@@ -43,6 +46,7 @@ impl fmt::Display for EmitError {
             Self::TooManyAcks { limit } => {
                 write!(f, "{limit} acknowledgements are awaited already")
             }
+            Self::Expired => f.write_str(EXPIRED),
         }
     }
 }
@@ -130,7 +134,7 @@ pub struct HandlerError {
 pub enum Failure {
     /// The handler panicked with this message. The connection lives on.
     Panicked(String),
-    /// The handler returned this error.
+    /// The handler, or a middleware for events, returned this error.
     Returned(Refusal),
     /// The event does not have the arguments that the handler wants; it was not called.
     Args(ArgsError),
@@ -138,6 +142,8 @@ pub enum Failure {
     Missing(String),
     /// The acknowledgement could not be sent.
     Reply(EmitError),
+    /// The last event of a socket whose authorization has expired could not be sent.
+    Farewell(EmitError),
     /// The peer broke the protocol; its connection is closed.
     Protocol(String),
 }
@@ -170,6 +176,7 @@ impl fmt::Display for Failure {
             Self::Args(error) => error.fmt(f),
             Self::Missing(what) => f.write_str(what),
             Self::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
+            Self::Farewell(error) => write!(f, "last event not sent: {error}"),
             Self::Protocol(message) => write!(f, "protocol violation: {message}"),
         }
     }

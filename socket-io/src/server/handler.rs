@@ -1,5 +1,6 @@
 //! Handlers: asynchronous functions over whatever they need.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,11 +8,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
+use engine_io::Text;
 use serde::Serialize;
 use tracing::Instrument;
 
 use super::error::Failure;
-use super::extract::{Context, FromContext};
+use super::extract::{Context, FromContext, Question};
+use super::grant::Grant;
 use super::log::Brief;
 use super::refusal::Refusal;
 use super::reply::reply;
@@ -35,7 +38,8 @@ pub trait Handler<Arguments>: Send + Sync + 'static {
     fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Failure>>, Failure>;
 }
 
-/// A middleware: like a [`Handler`], but it returns a `Result`. `Ok` lets the socket join, and a value other than `()` becomes data of the socket; `Err` refuses it.
+/// A middleware: like a [`Handler`], but it returns a `Result`. `Ok` lets the socket join, or its event pass; a [`Grant`] sets until when the socket is authorized,
+/// and every other value but `()` becomes data of the socket. `Err` refuses the socket, or the event.
 pub trait Middleware<Arguments>: Send + Sync + 'static {
     /// Takes the arguments and starts.
     ///
@@ -72,9 +76,16 @@ macro_rules! handlers {
             $($argument: FromContext,)*
         {
             fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> {
+                if !(false $(|| $argument::READS_ARGS)*) {
+                    context.args.validate().map_err(Failure::Args)?;
+                }
                 let future = self($($argument::from_context(&context)?),*);
                 Ok(Box::pin(async move {
-                    context.socket.insert_data(future.await.map_err(Into::into)?);
+                    let value = future.await.map_err(Into::into)?;
+                    match (&value as &dyn Any).downcast_ref::<Grant>() {
+                        Some(grant) => context.socket.authorize(*grant)?,
+                        None => context.socket.insert_data(value),
+                    }
                     Ok(())
                 }))
             }
@@ -121,13 +132,7 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         });
         return Ok(());
     };
-    let report = move |socket: &Socket, failure: Failure| {
-        if let Some(question) = &question {
-            // A client that waits is told; that this could not be sent would be no news.
-            let _ = socket.acknowledge(question, &refusal_of(&failure));
-        }
-        socket.report(event.clone(), failure);
-    };
+    let report = move |socket: &Socket, failure| fail(socket, event, question.as_ref(), failure);
     let span = tracing::trace_span!(
         target: "socket_io",
         "handler",
@@ -167,8 +172,29 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
     Ok(())
 }
 
-/// What a client is told whose event came to nothing. What happened inside the server is not its business.
-fn refusal_of(failure: &Failure) -> Refusal {
+/// Runs middlewares, one after the other, until one fails.
+pub(crate) async fn run_middlewares(
+    middlewares: Arc<[ErasedMiddleware]>,
+    context: Context,
+) -> Result<(), Failure> {
+    for middleware in middlewares.iter() {
+        let future = caught(|| middleware(context.clone()))??;
+        CatchPanic(future).await?.map_err(Failure::Returned)?;
+    }
+    Ok(())
+}
+
+/// An event came to nothing: a client that waits is told, and so is the hook.
+pub(crate) fn fail(socket: &Socket, event: Text, question: Option<&Question>, failure: Failure) {
+    if let Some(question) = question {
+        // That this could not be sent would be no news.
+        let _ = socket.acknowledge(question, &refusal_of(&failure));
+    }
+    socket.report(event, failure);
+}
+
+/// What a client is told whose wish came to nothing. What happened inside the server is not its business.
+pub(crate) fn refusal_of(failure: &Failure) -> Refusal {
     match failure {
         Failure::Args(error) => Refusal::new(error.to_string()),
         Failure::Returned(refusal) => refusal.clone(),
@@ -234,7 +260,7 @@ pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panic> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panic(message(&*payload)))
 }
 
-fn message(payload: &(dyn std::any::Any + Send)) -> String {
+fn message(payload: &(dyn Any + Send)) -> String {
     let text = payload
         .downcast_ref::<&str>()
         .map(|text| (*text).to_owned());

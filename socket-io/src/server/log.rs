@@ -51,7 +51,9 @@ pub(crate) fn handler_failed(socket: &Socket, error: &HandlerError) {
     }
     match error.failure {
         Failure::Panicked(_) | Failure::Missing(_) => event!(error),
-        Failure::Returned(_) | Failure::Args(_) | Failure::Reply(_) => event!(warn),
+        Failure::Returned(_) | Failure::Args(_) | Failure::Reply(_) | Failure::Farewell(_) => {
+            event!(warn)
+        }
         // The event `violation` says it.
         Failure::Protocol(_) => {}
     }

@@ -9,8 +9,10 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod grant;
 mod handler;
 mod handshake;
+mod inbox;
 mod log;
 mod namespace;
 mod refusal;
@@ -39,6 +41,7 @@ use serde::Serialize;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
 pub use broadcast::Broadcast;
@@ -46,6 +49,7 @@ pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handshake::Handshake;
 pub use namespace::Namespace;
@@ -77,6 +81,8 @@ pub(crate) struct Inner {
     closed: watch::Sender<bool>,
     ids: AtomicU32,
     tally: Tally,
+    /// When it was made: what deadlines are counted from.
+    epoch: Instant,
 }
 
 impl SocketIo {
@@ -95,6 +101,7 @@ impl SocketIo {
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
             tally: Tally::default(),
+            epoch: Instant::now(),
         }));
         io.of("/");
         io
@@ -337,6 +344,10 @@ impl SocketIo {
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    pub(crate) fn epoch(&self) -> Instant {
+        self.0.epoch
     }
 
     pub(crate) fn state<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {

@@ -11,11 +11,13 @@ use serde::Serialize;
 
 use super::broadcast::Broadcast;
 use super::config::Config;
+use super::emit;
 use super::error::EmitError;
+use super::grant::Farewell;
 use super::handler::{
     ErasedHandler, ErasedMiddleware, Handler, Middleware, erase, erase_middleware,
 };
-use crate::adapter::{Adapter, Delivery, IntoRooms};
+use crate::adapter::{Adapter, Delivery, Flags, IntoRooms};
 use crate::protocol::{AckId, is_reserved_event};
 use crate::server::Socket;
 
@@ -45,7 +47,17 @@ struct Handlers {
     disconnecting: Arc<[ErasedHandler]>,
     disconnect: Arc<[ErasedHandler]>,
     any: Arc<[ErasedHandler]>,
+    /// `None` where there are none, so that events do not touch a count that is shared by all threads.
+    event_middlewares: Option<Arc<[ErasedMiddleware]>>,
     events: HashMap<Text, Arc<[ErasedHandler]>>,
+    farewell: Option<Farewell>,
+}
+
+/// Who is called for an event, in this order.
+pub(crate) struct EventHandlers {
+    pub(crate) any: Arc<[ErasedHandler]>,
+    pub(crate) middlewares: Option<Arc<[ErasedMiddleware]>>,
+    pub(crate) named: Option<Arc<[ErasedHandler]>>,
 }
 
 /// Lists of handlers are shared by those who run them, so a new one is made.
@@ -150,6 +162,62 @@ impl Namespace {
         self
     }
 
+    /// Adds a middleware for events: it runs for each event that a client sends, named or not, after those added before, and lets it pass to the handlers of its
+    /// name or refuses it by returning an error. It takes what handlers take; of what it returns, see [`Middleware`].
+    ///
+    /// Of a refused event the client gets the error as the acknowledgement, if it wants one, as when a handler fails, and the error hook is told. The reference,
+    /// whose `socket.use` this is, leaves such a client without an answer.
+    ///
+    /// As there, handlers given to [`on_any`](Self::on_any) come before: they see refused events, too. Events of a socket keep their order while a middleware
+    /// waits for something, which those of the reference do not; other sockets, acknowledgements and the heartbeat do not wait. What waits is limited by
+    /// [`inbox_limit`](crate::SocketIoBuilder::inbox_limit).
+    ///
+    /// ```
+    /// # struct User { is_admin: bool }
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// use socket_io::{EventName, Refusal, SocketData};
+    ///
+    /// io.of("/").event_middleware(async |EventName(name): EventName, SocketData(user): SocketData<User>| {
+    ///     if name.starts_with("admin:") && !user.is_admin {
+    ///         return Err(Refusal::new("not allowed"));
+    ///     }
+    ///     Ok(())
+    /// });
+    /// ```
+    pub fn event_middleware<A>(self, middleware: impl Middleware<A>) -> Self {
+        push(
+            self.0
+                .handlers
+                .write()
+                .event_middlewares
+                .get_or_insert_default(),
+            erase_middleware(middleware),
+        );
+        self
+    }
+
+    /// Sends a last event to a client whose [`Grant`](crate::Grant) has ended, with what `data` returns, since the packet that makes it leave cannot say why.
+    /// The last event given counts. `data` is called in the connection's task and should not take long.
+    ///
+    /// # Panics
+    ///
+    /// If the name is reserved, as in [`on`](Self::on).
+    pub fn farewell<T: Serialize>(
+        self,
+        event: &str,
+        data: impl Fn(&Socket) -> T + Send + Sync + 'static,
+    ) -> Self {
+        assert!(!is_reserved_event(event), "the event {event:?} is reserved");
+        let event = event.to_owned();
+        let farewell: Farewell = Arc::new(move |socket| {
+            let data = data(socket);
+            emit::encode(socket.namespace(), &event, None, &data, Flags::default())
+        });
+        let previous = self.0.handlers.write().farewell.replace(farewell);
+        drop(previous);
+        self
+    }
+
     /// Called when a client has joined. What it emits follows the confirmation, and its first steps, up to where it first waits, precede all events.
     pub fn on_connect<A>(self, handler: impl Handler<A>) -> Self {
         push(&mut self.0.handlers.write().connect, erase(handler));
@@ -175,7 +243,7 @@ impl Namespace {
         self
     }
 
-    /// Called for each event, before the handlers of its name.
+    /// Called for each event, before the middlewares for events and the handlers of its name.
     pub fn on_any<A>(self, handler: impl Handler<A>) -> Self {
         push(&mut self.0.handlers.write().any, erase(handler));
         self
@@ -269,13 +337,17 @@ impl Namespace {
         self.0.handlers.read().disconnect.clone()
     }
 
-    /// Those for every event and those for this one.
-    pub(crate) fn event_handlers(
-        &self,
-        event: &str,
-    ) -> (Arc<[ErasedHandler]>, Option<Arc<[ErasedHandler]>>) {
+    pub(crate) fn event_handlers(&self, event: &str) -> EventHandlers {
         let handlers = self.0.handlers.read();
-        (handlers.any.clone(), handlers.events.get(event).cloned())
+        EventHandlers {
+            any: handlers.any.clone(),
+            middlewares: handlers.event_middlewares.clone(),
+            named: handlers.events.get(event).cloned(),
+        }
+    }
+
+    pub(crate) fn farewell_event(&self) -> Option<Farewell> {
+        self.0.handlers.read().farewell.clone()
     }
 }
 

@@ -15,6 +15,7 @@ use super::connection::Connection;
 use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
+use super::grant::Deadline;
 use super::handshake::Handshake;
 use super::log::Brief;
 use super::namespace::Namespace;
@@ -40,6 +41,7 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
@@ -60,6 +62,7 @@ impl Socket {
             connection,
             auth,
             state: AtomicU8::new(JOINING),
+            deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
@@ -148,7 +151,7 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly; nothing was queued then.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -203,8 +206,11 @@ impl Socket {
     }
 
     pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
+        }
+        if self.has_expired() {
+            return Err(EmitError::Expired);
         }
         Ok(self.0.connection.sender.send_frames(packet.frames())?)
     }
@@ -217,7 +223,8 @@ impl Socket {
         Ok(self.0.connection.sender.send_volatile(packet.frames())?)
     }
 
-    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives.
+    /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
+    /// has expired.
     pub(crate) fn acknowledge(
         &self,
         question: &Question,
@@ -229,6 +236,9 @@ impl Socket {
             data,
             self.max_attachments(),
         )?;
+        if self.has_expired() {
+            return Err(EmitError::Expired);
+        }
         if question.take() {
             self.0.connection.sender.send_frames(packet.frames())?;
         }
@@ -423,7 +433,17 @@ impl Socket {
         }
     }
 
-    // For the connection.
+    // For the others of this module.
+
+    /// Whether the socket is no more.
+    pub(crate) fn has_left(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == LEFT
+    }
+
+    /// Until when it is authorized.
+    pub(crate) fn deadline(&self) -> &Deadline {
+        &self.0.deadline
+    }
 
     pub(crate) fn connection(&self) -> &Arc<Connection> {
         &self.0.connection

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use socket_io::{Auth, Binary, Data, Failure, RawArgs, Refusal, SocketIo, State, Value};
+use socket_io::{Auth, Binary, Data, Failure, RawArgs, Refusal, Socket, SocketIo, State, Value};
 
 use crate::support::{Gate, Log, Stage, soon};
 
 #[tokio::test]
-async fn beyond_so_many_waiting_handlers_nothing_is_read_until_one_ends() {
-    let stage = Stage::with(|builder| builder.max_handlers(3));
+async fn beyond_so_many_waiting_handlers_events_wait_and_then_nothing_is_read_until_one_ends() {
+    let stage = Stage::with(|builder| builder.max_handlers(3).inbox_limit(0));
     stage.io.of("/").on(
         "n",
         async |Data(n): Data<u64>, State(log): State<Log>, State(gate): State<Gate>| {
@@ -24,7 +24,8 @@ async fn beyond_so_many_waiting_handlers_nothing_is_read_until_one_ends() {
         polling.send(&format!(r#"42["n",{n}]"#)).await;
         stage.check_heard(&format!("start {n}")).await;
     }
-    let mut held = Box::pin(polling.send(r#"42["n",3]"#));
+    polling.send(r#"42["n",3]"#).await;
+    let mut held = Box::pin(polling.send(r#"42["n",4]"#));
     assert!(
         tokio::time::timeout(Duration::from_millis(100), &mut held)
             .await
@@ -38,6 +39,10 @@ async fn beyond_so_many_waiting_handlers_nothing_is_read_until_one_ends() {
     stage.check_heard("end").await;
     soon(held).await;
     stage.check_heard("start 3").await;
+    stage.check_silence().await;
+    stage.open_gate(1);
+    stage.check_heard("end").await;
+    stage.check_heard("start 4").await;
     stage.open_gate(3);
     for _ in 0..3 {
         stage.check_heard("end").await;
@@ -45,9 +50,102 @@ async fn beyond_so_many_waiting_handlers_nothing_is_read_until_one_ends() {
 }
 
 #[tokio::test]
+async fn handlers_that_wait_for_their_own_client_get_its_answers() {
+    let stage = Stage::with(|builder| builder.max_handlers(2));
+    stage
+        .io
+        .of("/")
+        .on("ask", async |socket: Socket| {
+            socket
+                .emit_with_ack::<u64>("question", &())
+                .await
+                .map_err(Refusal::from)
+        })
+        .on("count", async |State(log): State<Log>| log.say("count"));
+    let host = stage.listen().await;
+    let (mut client, _) = host.member().await;
+    client.ask(r#"421["ask"]"#, r#"420["question"]"#).await;
+    client.ask(r#"422["ask"]"#, r#"421["question"]"#).await;
+    // Both places are taken, so the events wait, and the answers overtake them.
+    client.send(r#"42["count"]"#).await;
+    client.send(r#"423["ask"]"#).await;
+    client.ask("431[11]", r#"432[11]"#).await;
+    host.check_heard("count").await;
+    client.check(r#"422["question"]"#).await;
+    client.ask("430[10]", r#"431[10]"#).await;
+    client.ask("432[12]", r#"433[12]"#).await;
+    host.check_no_error().await;
+}
+
+#[tokio::test]
+async fn sockets_of_a_connection_whose_events_wait_take_turns() {
+    let stage = Stage::with(|builder| builder.max_handlers(1));
+    for name in ["/", "/other"] {
+        stage.io.of(name).on(
+            "n",
+            async |socket: Socket,
+                   Data(n): Data<u64>,
+                   State(log): State<Log>,
+                   State(gate): State<Gate>| {
+                log.say(format!("{} {n}", socket.namespace().name()));
+                gate.pass().await;
+            },
+        );
+    }
+    let host = stage.listen().await;
+    let (mut client, _) = host.member().await;
+    client.join("/other").await;
+    for n in 0..4 {
+        client.send(&format!(r#"42["n",{n}]"#)).await;
+    }
+    client.send(r#"42/other,["n",0]"#).await;
+    // Answered when all of them have arrived.
+    client.send("40/nowhere,").await;
+    let refusal = client.text().await;
+    assert!(refusal.starts_with("44/nowhere,"), "{refusal}");
+    for said in ["/ 0", "/ 1", "/other 0", "/ 2", "/ 3"] {
+        host.check_heard(said).await;
+        host.check_silence().await;
+        host.open_gate(1);
+    }
+}
+
+#[tokio::test]
+async fn a_client_whose_events_wait_may_leave() {
+    let stage = Stage::with(|builder| builder.max_handlers(1));
+    stage
+        .io
+        .of("/")
+        .on(
+            "wait",
+            async |State(log): State<Log>, State(gate): State<Gate>| {
+                log.say("start");
+                gate.pass().await;
+                log.say("end");
+            },
+        )
+        .on_disconnect(async |State(log): State<Log>| log.say("left"));
+    let host = stage.listen().await;
+    let (mut client, _) = host.member().await;
+    for packet in [r#"42["wait"]"#, r#"42["wait"]"#, "41"] {
+        client.send(packet).await;
+    }
+    host.check_heard("start").await;
+    host.check_heard("left").await;
+    host.open_gate(2);
+    host.check_heard("end").await;
+    // What waited is gone, and nothing of it is in the way of who comes back.
+    client.join("/").await;
+    client.send(r#"42["wait"]"#).await;
+    host.check_heard("start").await;
+    host.check_heard("end").await;
+    host.check_silence().await;
+}
+
+#[tokio::test]
 async fn over_websocket_the_client_is_slowed_down_and_nothing_is_lost() {
     const EVENTS: usize = 500;
-    let stage = Stage::with(|builder| builder.max_handlers(2));
+    let stage = Stage::with(|builder| builder.max_handlers(2).inbox_limit(10_000));
     stage.io.of("/").on(
         "n",
         async |Data((n, _)): Data<(usize, String)>,

@@ -1,10 +1,12 @@
 //! The server over real sockets, seen by clients that are made by hand. What needs a clock goes over polling in the same process, with the clock paused.
 
 mod acks;
+mod authorization;
 mod binary;
 mod broadcast;
 mod closing;
 mod eio3;
+mod event_middleware;
 mod handlers;
 mod joining;
 mod limits;

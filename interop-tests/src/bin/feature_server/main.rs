@@ -1,5 +1,6 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
+mod authorization;
 mod http;
 mod observing;
 
@@ -17,6 +18,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
         "observing" => observing::server(),
+        "event-middleware" => authorization::event_middleware(),
+        "grants" => authorization::grants(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;

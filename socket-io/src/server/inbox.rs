@@ -1,0 +1,163 @@
+//! Events that arrived and wait: behind an event of their socket that is with a middleware, or until a handler of the connection is done.
+//!
+//! Acknowledgements and disconnects do not wait, so what a waiting handler waits for can arrive. Events of one socket keep their order, and those of
+//! different sockets do not wait for each other's middlewares.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+
+use super::error::Failure;
+use super::extract::Context;
+use super::handler::{ErasedHandler, ErasedMiddleware, run_middlewares};
+use super::socket::Socket;
+use crate::protocol::{AckId, Event};
+
+/// What an event takes up besides its bytes, more or less.
+const OVERHEAD: usize = 256;
+
+/// An event as it came.
+pub(crate) struct Arrival {
+    pub(crate) event: Event,
+    pub(crate) ack: Option<AckId>,
+    /// Bytes of the messages it came in.
+    pub(crate) size: usize,
+}
+
+/// An event that is with its middlewares.
+pub(crate) struct Screening {
+    pub(crate) context: Context,
+    /// Those that get the event afterwards.
+    pub(crate) handlers: Arc<[ErasedHandler]>,
+    middlewares: Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
+    size: usize,
+}
+
+impl Screening {
+    pub(crate) fn new(
+        context: Context,
+        middlewares: Arc<[ErasedMiddleware]>,
+        handlers: Arc<[ErasedHandler]>,
+        size: usize,
+    ) -> Self {
+        Self {
+            middlewares: Box::pin(run_middlewares(middlewares, context.clone())),
+            context,
+            handlers,
+            size,
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Result<(), Failure>> {
+        self.middlewares.as_mut().poll(cx)
+    }
+}
+
+/// What waits, of all sockets of a connection.
+#[derive(Default)]
+pub(crate) struct Inbox {
+    lanes: Vec<Lane>,
+    bytes: usize,
+}
+
+/// What waits of one socket, in order.
+struct Lane {
+    socket: Socket,
+    screening: Option<Screening>,
+    waiting: VecDeque<Arrival>,
+}
+
+impl Lane {
+    fn bytes(&self) -> usize {
+        let screened = self.screening.iter().map(|screening| screening.size);
+        let waiting = self.waiting.iter().map(|arrival| arrival.size);
+        screened.chain(waiting).map(|size| size + OVERHEAD).sum()
+    }
+}
+
+/// Whose turn it is.
+pub(crate) enum Turn {
+    /// The middlewares are done with an event.
+    Screened(Screening, Result<(), Failure>),
+    /// An event has waited for this.
+    Next(Socket, Arrival),
+}
+
+impl Inbox {
+    /// Whether further events of the socket have to wait.
+    pub(crate) fn holds(&self, socket: &Socket) -> bool {
+        self.lanes.iter().any(|lane| lane.socket.is(socket))
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
+    }
+
+    /// A single event of any size finds room.
+    pub(crate) fn is_full(&self, limit: usize) -> bool {
+        self.bytes >= limit.max(1)
+    }
+
+    pub(crate) fn push(&mut self, socket: &Socket, arrival: Arrival) {
+        self.bytes += arrival.size + OVERHEAD;
+        self.lane(socket).waiting.push_back(arrival);
+    }
+
+    pub(crate) fn screen(&mut self, socket: &Socket, screening: Screening) {
+        self.bytes += screening.size + OVERHEAD;
+        self.lane(socket).screening = Some(screening);
+    }
+
+    fn lane(&mut self, socket: &Socket) -> &mut Lane {
+        let known = self.lanes.iter().position(|lane| lane.socket.is(socket));
+        let index = known.unwrap_or_else(|| {
+            self.lanes.push(Lane {
+                socket: socket.clone(),
+                screening: None,
+                waiting: VecDeque::new(),
+            });
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[index]
+    }
+
+    /// Lets the middlewares go on, and takes out what need not wait any longer. While the connection is `busy`, events do.
+    pub(crate) fn poll(&mut self, cx: &mut TaskContext<'_>, busy: bool) -> Option<Turn> {
+        let mut index = 0;
+        while index < self.lanes.len() {
+            let lane = &mut self.lanes[index];
+            let turn = if !lane.socket.is_connected() {
+                None
+            } else if let Some(screening) = &mut lane.screening {
+                let Poll::Ready(result) = screening.poll(cx) else {
+                    index += 1;
+                    continue;
+                };
+                let screening = lane.screening.take();
+                screening.map(|screening| Turn::Screened(screening, result))
+            } else if busy {
+                index += 1;
+                continue;
+            } else {
+                let arrival = lane.waiting.pop_front();
+                arrival.map(|arrival| Turn::Next(lane.socket.clone(), arrival))
+            };
+            // The lane goes to the end, so that each has its turn, or away.
+            let lane = self.lanes.remove(index);
+            if let Some(turn) = turn {
+                let size = match &turn {
+                    Turn::Screened(screening, _) => screening.size,
+                    Turn::Next(_, arrival) => arrival.size,
+                };
+                self.bytes -= size + OVERHEAD;
+                if !lane.waiting.is_empty() {
+                    self.lanes.push(lane);
+                }
+                return Some(turn);
+            }
+            self.bytes -= lane.bytes();
+        }
+        None
+    }
+}
