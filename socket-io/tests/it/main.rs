@@ -17,4 +17,3 @@ mod rooms;
 mod serving;
 mod stats;
 mod support;
-mod tracing;

@@ -2,7 +2,6 @@
 
 mod client;
 mod polling;
-mod recorder;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -17,7 +16,6 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 pub(crate) use client::{Client, Frame};
 pub(crate) use polling::{Polling, respond};
-pub(crate) use recorder::Recorder;
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -46,6 +46,10 @@ impl Recorder {
         self.lines.lock().unwrap().clone()
     }
 
+    pub(crate) fn forget(&self) {
+        self.lines.lock().unwrap().clear();
+    }
+
     /// The lines of that name.
     pub(crate) fn named(&self, name: &str) -> Vec<Line> {
         let mut lines = self.lines();
