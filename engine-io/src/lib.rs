@@ -65,7 +65,7 @@ pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
 pub use session::{
-    CloseReason, Counters, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
+    CloseReason, Counters, LatestKey, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
 };
 pub use sid::Sid;
 pub use text::Text;

@@ -13,6 +13,9 @@ use crate::connection::Shared;
 use crate::sid::Sid;
 use crate::stats::Stats;
 
+/// After so many removals it is looked whether memory should go back: the look takes each shard's lock, and a few idle entries cost little.
+const REMOVALS_PER_LOOK: u64 = 64;
+
 /// Spread over shards, so that requests on many cores do not wait for each other.
 #[derive(Default)]
 pub(crate) struct Registry {
@@ -107,9 +110,10 @@ impl Registry {
             return false;
         }
         ended.add_ended(&shared.lock().session);
+        let removals = ended.closed.total();
         drop(ended);
         // Memory goes back once most of the table is empty.
-        if self.sessions.len() < self.sessions.capacity() / 8 {
+        if removals % REMOVALS_PER_LOOK == 0 && self.sessions.len() < self.sessions.capacity() / 8 {
             self.sessions.shrink_to_fit();
         }
         true

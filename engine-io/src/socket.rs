@@ -10,12 +10,12 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
-use crate::connection::{End, Shared, WebSocket, now};
+use crate::connection::{End, Queue, Shared, WebSocket, now};
 use crate::frame::Frame;
 use crate::packet::Message;
 use crate::registry::{Alive, Registry};
 use crate::request::Request;
-use crate::session::{CloseReason, Counters, ReadyState, SendError};
+use crate::session::{CloseReason, Counters, LatestKey, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::Revision;
@@ -116,8 +116,10 @@ impl Socket {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
+        let frame = message.into().to_frame();
         self.shared
-            .send(std::iter::once(&message.into().to_frame()))
+            .send(std::iter::once(&frame), Queue::Last)
+            .map(drop)
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -459,19 +461,73 @@ impl Sender {
     /// [`SendError::Closed`] when the session is closing or closed; [`SendError::Full`] when more bytes wait than the outbox limit allows, and nothing
     /// of the message was queued.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_frames(std::iter::once(&message.into().to_frame()))
+        self.send_frames(&message.into().to_frame(), &[])
     }
 
-    /// Queues finished frames, all or none, without copying them.
+    /// Queues finished frames, the first and those that belong to it, all or none, without copying them.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_frames<'a>(
+    pub fn send_frames(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.queue(first, rest, Queue::Last).map(drop)
+    }
+
+    /// The same for what has to be said however slowly the peer reads, such as a goodbye: it may go beyond the outbox limit by 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Full`] when the reserve is used up, too.
+    pub fn send_reserved(&self, first: &Frame, rest: &[Frame]) -> Result<(), SendError> {
+        self.queue(first, rest, Queue::Reserved).map(drop)
+    }
+
+    /// Queues a message of which only the newest is wanted: if one of the same key still waits, it is replaced, whole and in its place; true when it was.
+    ///
+    /// So of each key no more than one message waits for a slow peer. It may overtake what was sent since the one that it replaces. A message that has begun to
+    /// leave is not replaced.
+    ///
+    /// ```no_run
+    /// # fn example(sender: engine_io::Sender) -> Result<(), engine_io::SendError> {
+    /// use engine_io::{Frame, LatestKey};
+    /// let key = LatestKey::new(0, "progress");
+    /// for percent in 0..=100 {
+    ///     sender.send_latest(&key, &Frame::message(&format!("{percent} %")), &[])?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); the older message still waits then. One that is no longer than the older one always fits.
+    pub fn send_latest(
         &self,
-        frames: impl Iterator<Item = &'a Frame> + Clone,
-    ) -> Result<(), SendError> {
-        self.shared.send(frames)
+        key: &LatestKey,
+        first: &Frame,
+        rest: &[Frame],
+    ) -> Result<bool, SendError> {
+        self.queue(first, rest, Queue::Latest(key))
+    }
+
+    fn queue(&self, first: &Frame, rest: &[Frame], queue: Queue<'_>) -> Result<bool, SendError> {
+        self.shared.send(std::iter::once(first).chain(rest), queue)
+    }
+
+    /// Waits until nothing waits for the peer any more: everything is in the hands of the system, or of the answer to a poll. Whether the peer has read it, only
+    /// an answer of its own can tell.
+    ///
+    /// Any number of tasks may wait. What is sent after that moment, and before a waiting task runs again, does not keep it.
+    ///
+    /// # Errors
+    ///
+    /// The reason for the end of the session, if that came first: what waited is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting, and nothing else.
+    pub async fn drained(&self) -> Result<(), CloseReason> {
+        self.shared.drained().await
     }
 
     /// Queues finished frames, all or none, if they would leave at once. False when something else waits; then they are dropped, and counted as skipped.
@@ -479,14 +535,11 @@ impl Sender {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn send_volatile<'a>(
-        &self,
-        frames: impl Iterator<Item = &'a Frame> + Clone,
-    ) -> Result<bool, SendError> {
+    pub fn send_volatile(&self, first: &Frame, rest: &[Frame]) -> Result<bool, SendError> {
         if self.shared.lock().session.skip_volatile() {
             return Ok(false);
         }
-        self.send_frames(frames).map(|()| true)
+        self.send_frames(first, rest).map(|()| true)
     }
 
     /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked.
@@ -574,13 +627,18 @@ fn fmt_shared(name: &str, shared: &Shared, f: &mut fmt::Formatter<'_>) -> fmt::R
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use tokio::io::AsyncReadExt;
+
     use super::*;
+    use crate::connection::Stream;
     use crate::handshake::Handshake;
     use crate::session::{Session, SessionConfig};
     use crate::wire::Wire;
 
-    #[tokio::test]
-    async fn a_burst_leaves_no_memory_behind() {
+    fn shared(transport: Transport) -> Arc<Shared> {
         let handshake = Handshake {
             sid: "sid".into(),
             upgrades: Vec::new(),
@@ -589,20 +647,19 @@ mod tests {
             max_payload: 0,
         };
         let config = SessionConfig::default();
-        let session = Session::server(
-            now(),
-            &config,
-            Wire::default(),
-            Transport::Polling,
-            &handshake,
-        );
+        let session = Session::server(now(), &config, Wire::default(), transport, &handshake);
         let request = http::Request::new(()).into_parts().0;
-        let shared = Arc::new(Shared::new(
+        Arc::new(Shared::new(
             1,
             "sid".into(),
             Request::new(&request),
             session,
-        ));
+        ))
+    }
+
+    #[tokio::test]
+    async fn a_burst_leaves_no_memory_behind() {
+        let shared = shared(Transport::Polling);
         let mut socket = Socket::new(shared.clone(), &Arc::default(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
@@ -613,5 +670,42 @@ mod tests {
             assert!(next.is_pending());
             assert!(socket.inbox.capacity() + shared.lock().inbox.capacity() <= 2 * BATCH);
         }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn an_owner_whose_peer_does_not_read_is_not_woken_by_each_message() {
+        let (stream, mut peer) = tokio::io::duplex(1000);
+        let stream = Stream::Other(Box::new(stream));
+        let websocket = Box::new(WebSocket::server(stream, &[], 1000));
+        let shared = shared(Transport::WebSocket);
+        let mut socket = Socket::new(shared, &Arc::default(), Some(websocket));
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let mut cx = Context::from_waker(&waker);
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        for (size, expected) in [(10, 1), (2000, 2), (2000, 2), (2000, 2)] {
+            socket.send("x".repeat(size)).unwrap();
+            assert_eq!(wakes.0.load(Ordering::Relaxed), expected);
+            assert!(socket.poll_recv(&mut cx).is_pending());
+        }
+        // What has been held back leaves when the peer reads.
+        let sender = socket.sender();
+        let mut buffer = [0; 1000];
+        while sender.buffered() > 0 {
+            assert!(peer.read(&mut buffer).await.unwrap() > 0);
+            assert!(socket.poll_recv(&mut cx).is_pending());
+        }
+        socket.send("x").unwrap();
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        assert_eq!(sender.buffered(), 0);
     }
 }

@@ -8,6 +8,7 @@
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
 //! | `custom_parser` | packets in a format of one's own, CBOR |
+//! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |
 //! | `bench_server` | the server that benchmarks are run against |
 
 /// The code of the README, compiled.

@@ -12,7 +12,10 @@ pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
 
 #[cfg(feature = "server")]
-pub use adapter::{Adapter, Delivery, Flags, IntoRooms, MemoryAdapter, Room, SocketId, Target};
+pub use adapter::{
+    Adapter, Delivery, FetchSockets, Flags, IntoRooms, MemoryAdapter, OverflowPolicy, Room,
+    RoomChange, RoomEvent, SocketId, Target,
+};
 #[cfg(feature = "deflate")]
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
@@ -23,9 +26,10 @@ pub use engine_io::{
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
-    Context, Data, Emit, EmitError, EventName, Failure, FromContext, Grant, Handler, HandlerError,
-    Handshake, Middleware, Namespace, Outcome, Refusal, Socket, SocketData, SocketIo,
-    SocketIoBuilder, State, Stats,
+    Context, Data, Emit, EmitError, EventName, EventPacket, EventStream, Failure, FetchError,
+    FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Middleware, Namespace,
+    Outcome, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, Socket, SocketData, SocketDetails,
+    SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
 };
 
 /// Compresses a whole file.

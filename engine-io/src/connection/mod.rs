@@ -5,10 +5,12 @@ mod stream;
 mod websocket;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
 use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::Notify;
 
 pub(crate) use stream::Stream;
 pub(crate) use websocket::{End, WebSocket};
@@ -17,7 +19,7 @@ use crate::deflate::Agreement;
 use crate::frame::Frame;
 use crate::packet::{DecodeError, Message, Packet};
 use crate::request::Request;
-use crate::session::{ReadyState, SendError, Session};
+use crate::session::{CloseReason, LatestKey, ReadyState, SendError, Session};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::{Revision, Wire};
@@ -50,6 +52,19 @@ pub(crate) struct State {
     pub(crate) get: Option<Waker>,
     /// The POST that waits for its packets to be taken, or for its body.
     pub(crate) post: Option<Waker>,
+    /// Those who wait for everything to leave; present only if somebody does.
+    draining: Option<Arc<Notify>>,
+}
+
+/// How a message is queued.
+#[derive(Clone, Copy)]
+pub(crate) enum Queue<'a> {
+    /// Behind everything else.
+    Last,
+    /// Behind everything else, and a little beyond the limit.
+    Reserved,
+    /// In the place of an older one.
+    Latest(&'a LatestKey),
 }
 
 impl State {
@@ -70,7 +85,7 @@ impl State {
             || self.has_input()
             || self.candidate.is_some()
             || self.session.state() != ReadyState::Open
-            || self.session.transport() != Transport::Polling && self.session.buffered() > 0;
+            || self.session.has_turn();
         let driver = if drive { self.driver.take() } else { None };
         [driver, get, post]
     }
@@ -112,6 +127,7 @@ impl Shared {
             driver: None,
             get: None,
             post: None,
+            draining: None,
         };
         Self {
             number,
@@ -139,18 +155,28 @@ impl Shared {
             (None, _) => false,
         };
         let wakers = state.woken(sooner);
+        let drained = match state.session.drained() {
+            Some(_) => state.draining.take(),
+            None => None,
+        };
         drop(state);
         wakers.into_iter().flatten().for_each(Waker::wake);
+        if let Some(drained) = drained {
+            drained.notify_waiters();
+        }
         value
     }
 
-    /// Queues the frames of one message and wakes the one task that can send them.
+    /// Queues the frames of one message and wakes the one task that can send them. True when it replaced an older one.
+    ///
+    /// The iterator runs under the lock, so it must be one of ours.
     pub(crate) fn send<'a>(
         &self,
         frames: impl Iterator<Item = &'a Frame> + Clone,
-    ) -> Result<(), SendError> {
+        queue: Queue<'_>,
+    ) -> Result<bool, SendError> {
         let Some(agreed) = self.agreement.get() else {
-            return self.queue(frames);
+            return self.queue(frames, queue);
         };
         let revision = self.wire.revision;
         let frames = frames.map(|frame| match revision {
@@ -160,21 +186,49 @@ impl Shared {
         });
         // Compresses what is not compressed yet, before the lock is taken.
         frames.clone().for_each(drop);
-        self.queue(frames)
+        self.queue(frames, queue)
     }
 
-    fn queue<'a>(&self, frames: impl Iterator<Item = &'a Frame> + Clone) -> Result<(), SendError> {
+    fn queue<'a>(
+        &self,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
+        queue: Queue<'_>,
+    ) -> Result<bool, SendError> {
         let mut state = self.lock();
-        state.session.send(frames)?;
-        let waker = match state.session.transport() {
+        let session = &mut state.session;
+        let replaced = match queue {
+            Queue::Last => session.send(frames).map(|()| false),
+            Queue::Reserved => session.send_reserved(frames).map(|()| false),
+            Queue::Latest(key) => session.send_latest(key, frames),
+        }?;
+        let waker = match session.transport() {
             Transport::Polling => state.get.take(),
-            Transport::WebSocket => state.driver.take(),
+            // While something is being written, the task is woken by the connection.
+            Transport::WebSocket if session.has_turn() => state.driver.take(),
+            Transport::WebSocket => None,
         };
         drop(state);
         if let Some(waker) = waker {
             waker.wake();
         }
-        Ok(())
+        Ok(replaced)
+    }
+
+    /// Waits until everything that was sent has left, or the session is over; see [`Session::drained`].
+    pub(crate) async fn drained(&self) -> Result<(), CloseReason> {
+        let draining;
+        let drained = {
+            let mut state = self.lock();
+            if let Some(result) = state.session.drained() {
+                return result;
+            }
+            draining = state.draining.get_or_insert_default().clone();
+            // Made under the lock, so that it misses nothing.
+            draining.notified()
+        };
+        drained.await;
+        // Somebody may have sent again, which is none of this wait's concern.
+        self.lock().session.drained().unwrap_or(Ok(()))
     }
 
     pub(crate) fn close(&self) {

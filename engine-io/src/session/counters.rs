@@ -39,6 +39,10 @@ impl Counters {
         self.bytes_out += size(packet);
     }
 
+    pub(crate) fn full(&mut self) {
+        self.full = self.full.saturating_add(1);
+    }
+
     pub(crate) fn sent_frame(&mut self, frame: &Frame) {
         self.packets_out += 1;
         self.bytes_out += frame.packet().len() as u64;

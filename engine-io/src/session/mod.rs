@@ -23,6 +23,7 @@
 mod close;
 mod counters;
 mod heartbeat;
+mod latest;
 mod outbox;
 mod polling;
 #[cfg(test)]
@@ -34,6 +35,7 @@ use std::time::{Duration, Instant};
 
 pub use close::CloseReason;
 pub use counters::Counters;
+pub use latest::LatestKey;
 pub use outbox::SendError;
 
 use crate::frame::Frame;
@@ -130,6 +132,8 @@ pub struct Session {
     close_deadline: Option<Instant>,
     /// The peer said goodbye, so it needs no close packet.
     peer_closed: bool,
+    /// The session ended before everything had left.
+    lost: bool,
     handshake: Option<Box<Handshake>>,
 }
 
@@ -173,6 +177,7 @@ impl Session {
             close_timeout: config.close_timeout,
             close_deadline: None,
             peer_closed: false,
+            lost: false,
             handshake: None,
         }
     }
@@ -245,13 +250,10 @@ impl Session {
         &mut self,
         frames: impl Iterator<Item = &'a Frame> + Clone,
     ) -> Result<(), SendError> {
-        if !matches!(self.state, ReadyState::Opening | ReadyState::Open) {
-            return Err(SendError::Closed);
-        }
+        self.check_sending()?;
         let size = frames.clone().map(Frame::len).sum();
-        self.outbox.push(frames, size).inspect_err(|_| {
-            self.counters.full = self.counters.full.saturating_add(1);
-        })
+        let queued = self.outbox.push(frames, size);
+        queued.inspect_err(|_| self.counters.full())
     }
 
     /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
@@ -259,6 +261,53 @@ impl Session {
         let skip = self.state == ReadyState::Open && !self.is_writable();
         self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
         skip
+    }
+
+    /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); [`SendError::Full`] when that is used up, too.
+    pub fn send_reserved<'a>(
+        &mut self,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
+    ) -> Result<(), SendError> {
+        self.check_sending()?;
+        let size = frames.clone().map(Frame::len).sum();
+        let queued = self.outbox.push_reserved(frames, size);
+        queued.inspect_err(|_| self.counters.full())
+    }
+
+    /// The same for a message that replaces the one of the same key, if that still waits whole; true when it did. It gets the other one's place in the queue.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send); the older message is still queued then. One that is no longer than the older one always fits.
+    pub fn send_latest<'a>(
+        &mut self,
+        key: &LatestKey,
+        frames: impl Iterator<Item = &'a Frame> + Clone,
+    ) -> Result<bool, SendError> {
+        self.check_sending()?;
+        let size = frames.clone().map(Frame::len).sum();
+        let queued = self.outbox.push_latest(key, frames, size);
+        queued.inspect_err(|_| self.counters.full())
+    }
+
+    fn check_sending(&self) -> Result<(), SendError> {
+        match self.state {
+            ReadyState::Opening | ReadyState::Open => Ok(()),
+            ReadyState::Closing | ReadyState::Closed(_) => Err(SendError::Closed),
+        }
+    }
+
+    /// `None` while something waits to be written. Otherwise everything that was sent has left, or the session ended before that, for this reason.
+    pub fn drained(&self) -> Option<Result<(), CloseReason>> {
+        match self.state {
+            ReadyState::Closed(reason) if self.lost => Some(Err(reason)),
+            ReadyState::Closed(_) => Some(Ok(())),
+            _ => self.outbox.is_drained().then_some(Ok(())),
+        }
     }
 
     /// Takes a packet that arrived over `transport`, and returns the message if it is one.
@@ -360,6 +409,13 @@ impl Session {
         let frame = self.outbox.pop(self.wire)?;
         self.counters.sent_frame(&frame);
         Some(frame)
+    }
+
+    /// Whether a WebSocket with nothing left to write has frames to poll. While it still writes, it polls when it is done, so nobody has to wake it.
+    pub fn has_turn(&self) -> bool {
+        self.transport == Transport::WebSocket
+            && self.outbox.has_frames()
+            && !self.outbox.is_writing()
     }
 
     /// Bytes of polled frames were written. Ends a closing session once all are.
@@ -648,6 +704,7 @@ impl Session {
         self.close_deadline = None;
         // What a parked GET would have been answered with, had its task been quicker, still leaves.
         if !self.has_payload() || self.transport != Transport::Polling {
+            self.lost = !self.outbox.is_drained();
             self.outbox.clear();
         }
         self.handle_candidate_closed();

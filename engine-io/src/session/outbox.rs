@@ -5,26 +5,39 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use super::latest::{Latest, LatestKey};
 use crate::frame::Frame;
 use crate::wire::Wire;
 
 /// An emptied queue keeps room for this many frames; a longer one gives its memory back.
 const KEPT_CAPACITY: usize = 8;
+/// How far what has to be said may go beyond the limit.
+pub(super) const RESERVE: usize = 64 * 1024;
 
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    frames: VecDeque<Queued>,
-    /// Bytes of `frames`.
+    places: VecDeque<Place>,
+    /// The packets of the places that have a key.
+    latest: Latest,
+    /// Bytes of all frames in `places` and `latest`.
     queued: usize,
     /// Bytes handed to a streaming transport that it has not reported as written.
     in_flight: usize,
     limit: usize,
 }
 
+/// What stands in the queue.
+#[derive(Debug)]
+enum Place {
+    Frame(Queued),
+    /// All frames of the packet that waits under this key. There is one place for each of them.
+    Latest(LatestKey),
+}
+
 /// What transports need of a frame; what else it has serves those who send it.
 #[derive(Debug, PartialEq, Eq)]
-struct Queued {
+pub(super) struct Queued {
     bytes: Bytes,
     compressible: bool,
 }
@@ -35,6 +48,10 @@ impl Queued {
             bytes: frame.websocket().clone(),
             compressible: frame.is_compressible(),
         }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
     }
 
     fn into_frame(self) -> Frame {
@@ -50,50 +67,114 @@ impl Queued {
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            frames: VecDeque::new(),
+            places: VecDeque::new(),
+            latest: Latest::default(),
             queued: 0,
             in_flight: 0,
             limit,
         }
     }
 
-    /// Queues all frames or none. An empty outbox takes any size: a single message is bounded by other means.
+    /// Queues all frames or none.
     pub(crate) fn push<'a>(
         &mut self,
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<(), SendError> {
+        check(self.buffered(), size, self.limit)?;
+        self.append(frames, size);
+        Ok(())
+    }
+
+    /// The same for what has to be said however full the outbox is: the limit is farther by [`RESERVE`].
+    pub(crate) fn push_reserved<'a>(
+        &mut self,
+        frames: impl Iterator<Item = &'a Frame>,
+        size: usize,
+    ) -> Result<(), SendError> {
+        check(self.buffered(), size, self.limit.saturating_add(RESERVE))?;
+        self.append(frames, size);
+        Ok(())
+    }
+
+    /// The same for a packet of which only the newest is wanted: it takes the place of the one that waits under its key, if there is one. True when there was.
+    ///
+    /// A packet of which a frame has left waits no more. One that does not fit leaves the older one where it is.
+    pub(crate) fn push_latest<'a>(
+        &mut self,
+        key: &LatestKey,
+        frames: impl Iterator<Item = &'a Frame>,
+        size: usize,
+    ) -> Result<bool, SendError> {
         let buffered = self.buffered();
-        if buffered > 0 && buffered + size > self.limit {
-            return Err(SendError::Full {
+        let older = self.latest.get_mut(key);
+        let older_size = older
+            .as_deref()
+            .map_or(0, |older| older.iter().map(Queued::len).sum());
+        if size > older_size {
+            let others = buffered - older_size;
+            check(others, size, self.limit).map_err(|_| SendError::Full {
                 buffered,
                 limit: self.limit,
-            });
+            })?;
         }
+        let frames = frames.map(Queued::new);
+        let replaced = older.is_some();
+        match older {
+            Some(older) => {
+                older.clear();
+                older.extend(frames);
+            }
+            None => {
+                self.latest.insert(key.clone(), frames.collect());
+                self.places.push_back(Place::Latest(key.clone()));
+            }
+        }
+        self.queued = self.queued - older_size + size;
+        Ok(replaced)
+    }
+
+    fn append<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>, size: usize) {
         self.queued += size;
-        self.frames.extend(frames.map(Queued::new));
-        Ok(())
+        self.places
+            .extend(frames.map(|frame| Place::Frame(Queued::new(frame))));
     }
 
     /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
     pub(crate) fn push_control(&mut self, frame: &Frame) {
         let queued = Queued::new(frame);
-        if self.frames.back() == Some(&queued) {
+        if matches!(self.places.back(), Some(Place::Frame(last)) if *last == queued) {
             return;
         }
         self.queued += frame.len();
-        self.frames.push_back(queued);
+        self.places.push_back(Place::Frame(queued));
+    }
+
+    /// Takes the next frame out. With the first frame of a packet that has a key the others become frames like all, so that the packet stays whole.
+    fn next(&mut self) -> Option<Frame> {
+        let queued = match self.places.pop_front()? {
+            Place::Frame(queued) => queued,
+            Place::Latest(key) => {
+                let mut frames = self.latest.remove(&key).into_iter();
+                let first = frames.next()?;
+                for frame in frames.rev() {
+                    self.places.push_front(Place::Frame(frame));
+                }
+                first
+            }
+        };
+        if self.places.is_empty() && self.places.capacity() > KEPT_CAPACITY {
+            self.places = VecDeque::new();
+        }
+        let frame = queued.into_frame();
+        self.queued -= frame.len();
+        Some(frame)
     }
 
     /// The next frame in the peer's form, for a transport that reports later what it has written.
     pub(crate) fn pop(&mut self, wire: Wire) -> Option<Frame> {
-        let frame = self.frames.pop_front()?.into_frame();
-        self.queued -= frame.len();
-        let frame = wire.frame(frame);
+        let frame = wire.frame(self.next()?);
         self.in_flight += frame.len();
-        if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
-            self.frames = VecDeque::new();
-        }
         Some(frame)
     }
 
@@ -105,25 +186,26 @@ impl Outbox {
     /// Everything queued up to `limit` payload bytes (but at least one frame), for a transport that sends it as one body.
     pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<Frame> {
         let mut size = 0;
-        let mut batch = Vec::with_capacity(self.frames.len());
-        while let Some(queued) = self.frames.pop_front() {
-            let frame = queued.into_frame();
+        let mut batch = Vec::with_capacity(self.places.len());
+        while let Some(frame) = self.next() {
             size += crate::payload::payload_len(&frame) + usize::from(!batch.is_empty());
             if !batch.is_empty() && size > limit {
-                self.frames.push_front(Queued::new(&frame));
+                self.queued += frame.len();
+                self.places.push_front(Place::Frame(Queued::new(&frame)));
                 break;
             }
-            self.queued -= frame.len();
             batch.push(frame);
-        }
-        if self.frames.is_empty() && self.frames.capacity() > KEPT_CAPACITY {
-            self.frames = VecDeque::new();
         }
         batch
     }
 
     pub(crate) fn has_frames(&self) -> bool {
-        !self.frames.is_empty()
+        !self.places.is_empty()
+    }
+
+    /// Whether frames were handed over that are not reported as written.
+    pub(crate) fn is_writing(&self) -> bool {
+        self.in_flight > 0
     }
 
     /// Whether everything was handed over and reported as written.
@@ -137,10 +219,19 @@ impl Outbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.frames = VecDeque::new();
+        self.places = VecDeque::new();
+        self.latest = Latest::default();
         self.queued = 0;
         self.in_flight = 0;
     }
+}
+
+/// An empty outbox takes any size: a single message is bounded by other means.
+fn check(buffered: usize, size: usize, limit: usize) -> Result<(), SendError> {
+    if buffered > 0 && buffered.saturating_add(size) > limit {
+        return Err(SendError::Full { buffered, limit });
+    }
+    Ok(())
 }
 
 /// Why a message was not queued.
@@ -240,6 +331,31 @@ mod tests {
             push(&mut outbox, 2).unwrap();
         }
         while outbox.pop(Wire::default()).is_some() {}
-        assert!(outbox.frames.capacity() <= KEPT_CAPACITY);
+        assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+    }
+
+    #[test]
+    fn keys_cost_nothing_when_no_message_of_theirs_waits() {
+        let mut outbox = Outbox::new(usize::MAX);
+        let frame = Frame::message("a");
+        for round in 0..3 {
+            for scope in 0..1000 {
+                let key = LatestKey::new(scope, "key");
+                outbox.push_latest(&key, [&frame].into_iter(), 4).unwrap();
+            }
+            assert!(!outbox.latest.is_empty());
+            match round {
+                0 => while outbox.pop(Wire::default()).is_some() {},
+                1 => drop(outbox.take_batch(usize::MAX)),
+                _ => outbox.clear(),
+            }
+            assert!(outbox.latest.is_empty());
+            assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+        }
+    }
+
+    #[test]
+    fn a_place_is_no_larger_than_a_frame() {
+        assert_eq!(size_of::<Place>(), size_of::<Queued>());
     }
 }

@@ -181,7 +181,7 @@ async fn a_broadcast_is_one_compressed_frame_but_for_those_who_offered_nothing()
     let frame = Outgoing::message(&text);
     for frame in [frame.clone(), frame.uncompressed()] {
         for sender in &senders {
-            sender.send_frames(std::iter::once(&frame)).unwrap();
+            sender.send_frames(&frame, &[]).unwrap();
         }
     }
     let expected = format!("4{text}");
@@ -206,7 +206,7 @@ async fn binary_for_old_clients_stays_uncompressed_since_it_is_rewritten() {
     let text = "ab".repeat(2500);
     let frames = [Outgoing::binary(&data), Outgoing::message(&text)];
     for sender in &senders {
-        sender.send_frames(frames.iter()).unwrap();
+        sender.send_frames(&frames[0], &frames[1..]).unwrap();
     }
     for (client, binary) in [(&mut new, 0xc2), (&mut old, 0x82)] {
         client.frame().await;

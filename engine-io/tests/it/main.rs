@@ -4,6 +4,7 @@ mod answers;
 mod closing;
 #[cfg(feature = "deflate")]
 mod deflate;
+mod draining;
 mod handshake;
 mod hosting;
 mod http2;

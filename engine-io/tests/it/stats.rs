@@ -107,7 +107,7 @@ async fn what_waits_and_what_was_dropped_is_counted() {
     sender.send(text.as_str()).unwrap();
     assert!(sender.send(text.as_str()).is_err());
     let frame = engine_io::Frame::message("volatile");
-    assert_eq!(sender.send_volatile([&frame].into_iter()), Ok(false));
+    assert_eq!(sender.send_volatile(&frame, &[]), Ok(false));
     let stats = host.server.stats();
     // The frame has a header of two bytes, the packet its type.
     assert_eq!(stats.queued_bytes, 83);
@@ -115,7 +115,7 @@ async fn what_waits_and_what_was_dropped_is_counted() {
     polling.poll().await.check(200, &format!("4{text}"));
     polling.park().await;
     until(|| sender.is_writable()).await;
-    assert_eq!(sender.send_volatile([&frame].into_iter()), Ok(true));
+    assert_eq!(sender.send_volatile(&frame, &[]), Ok(true));
     polling.parked().await.check(200, "4volatile");
     assert_eq!(host.server.stats().queued_bytes, 0);
     sender.abort();

@@ -20,9 +20,11 @@ const modes = {
   'http-plain': httpPlain,
   'event-middleware': eventMiddleware,
   grants,
+  flow,
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
   observing,
+  operators,
 };
 
 if (!modes[MODE]) {
@@ -38,6 +40,24 @@ modes[MODE](http);
 http.listen(Number(PORT), '127.0.0.1');
 
 process.on('SIGTERM', () => process.exit(0));
+
+function flow(server) {
+  const io = new Server(server);
+  const left = [];
+  io.on('connection', (socket) => {
+    socket.on('disconnect', (reason) => left.push([socket.id, reason]));
+    socket.on('left', (answer) => answer(left));
+    socket.on('tick', (n, size, answer) => {
+      answer(io.of('/').sockets.size, []);
+      io.emit('tick', n, 'x'.repeat(size));
+    });
+    socket.on('kick', (id, answer) => {
+      const other = io.of('/').sockets.get(id);
+      other.disconnect();
+      answer(other.connected);
+    });
+  });
+}
 
 function engineProtocol(server) {
   const engine = new EngineServer({ pingInterval: 300, pingTimeout: 200, maxHttpBufferSize: 1e6 });
@@ -140,6 +160,98 @@ function deflateSockets(server) {
     socket.on('everybody', (value) => io.emit('news', value));
     socket.on('everybody-plain', (value) => io.compress(false).emit('news', value));
     socket.on('me-plain', (value) => socket.compress(false).emit('news', value));
+  });
+}
+
+function operators(server) {
+  const io = new Server(server, PARSER === 'msgpack' ? { parser: msgpack.default ?? msgpack } : {});
+  io.of('/other');
+  const changes = [];
+  const rooms = io.of('/rooms');
+  for (const what of ['create-room', 'join-room', 'leave-room', 'delete-room']) {
+    rooms.adapter.on(what, (room, id = '') => changes.push([what, room, id]));
+  }
+  rooms.on('connection', (socket) => {
+    socket.on('join', (names, ack) => {
+      socket.join(names);
+      ack(true);
+    });
+    socket.on('leave', (room, ack) => {
+      socket.leave(room);
+      ack(true);
+    });
+  });
+
+  const all = ({ rooms = [], except = [] }) => io.to(rooms).except(except);
+  io.on('connection', (socket) => {
+    socket.on('room-changes', (ack) => ack(changes.splice(0)));
+    socket.on('name', (name, ack) => {
+      socket.data.name = name;
+      ack(true);
+    });
+    socket.on('find', async (choice, ack) => {
+      const found = await all(choice).fetchSockets();
+      ack(
+        found.map(({ id, rooms, data, handshake }) => ({
+          id,
+          rooms: [...rooms].sort(),
+          data: { name: data.name ?? null },
+          transport: handshake.query.transport,
+        })),
+      );
+    });
+    socket.on('sockets-join', (choice, names, ack) => {
+      all(choice).socketsJoin(names);
+      ack(true);
+    });
+    socket.on('sockets-leave', (choice, names, ack) => {
+      all(choice).socketsLeave(names);
+      ack(true);
+    });
+    socket.on('sockets-disconnect', (choice, close) => all(choice).disconnectSockets(close));
+    socket.on('ask-one', async (id, question, ack) => {
+      const [found] = await io.to(id).fetchSockets();
+      found.timeout(10_000).emit('question', question, (error, answer) => ack(error ?? answer));
+    });
+
+    const told = [];
+    socket.on('watch-outgoing', (ack) => {
+      socket.onAnyOutgoing((...event) => told.push(event));
+      ack(true);
+    });
+    socket.on('outgoing', (ack) => ack(told.splice(0)));
+    socket.on('ignore-outgoing', (ack) => {
+      socket.offAnyOutgoing();
+      ack(true);
+    });
+    socket.on('send-me', (...args) => {
+      const ack = args.pop();
+      socket.emit('sent', ...args);
+      io.emit('sent-all', ...args);
+      ack(true);
+    });
+    socket.on('volatile-pair', (data) => {
+      for (const n of [1, 2]) socket.volatile.emit('v', n, data, data);
+      socket.emit('v-done');
+    });
+    socket.on('listen', (event, once, ack) => {
+      socket[once ? 'once' : 'on'](event, (...args) => args.pop()(...args));
+      ack(true);
+    });
+    socket.on('unlisten', (event, ack) => {
+      socket.removeAllListeners(event);
+      ack(true);
+    });
+    socket.on('sum', (count, ack) => {
+      let sum = 0;
+      socket.on('number', function add(n) {
+        sum += n;
+        if (--count > 0) return;
+        socket.off('number', add);
+        ack(sum);
+      });
+      socket.emit('listening');
+    });
   });
 }
 

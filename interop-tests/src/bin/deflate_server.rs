@@ -56,7 +56,7 @@ async fn echo(mut socket: Socket) {
         if plain {
             frame = frame.uncompressed();
         }
-        if sender.send_frames(std::iter::once(&frame)).is_err() {
+        if sender.send_frames(&frame, &[]).is_err() {
             break;
         }
     }

@@ -2,18 +2,28 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
+use std::sync::OnceLock;
 
 use parking_lot::RwLock;
 use slab::Slab;
 use smallvec::SmallVec;
 
+use super::room_events::{RoomChange, RoomEvents};
 use super::{Adapter, Room, SocketId, Target};
-use crate::server::Socket;
+use crate::server::{Namespace, Socket};
 
 /// Keeps rooms in memory. Members have small integer keys; a socket's own room is implied and costs nothing.
 #[derive(Default)]
 pub struct MemoryAdapter {
     members: RwLock<Members>,
+    events: OnceLock<RoomEvents>,
+}
+
+impl MemoryAdapter {
+    /// Where changes are told, if anybody wants to know.
+    fn events(&self) -> Option<&RoomEvents> {
+        self.events.get().filter(|events| events.are_wanted())
+    }
 }
 
 #[derive(Default)]
@@ -34,10 +44,23 @@ impl Members {
         Some((key, &mut self.slab[key]))
     }
 
-    fn leave_room(rooms: &mut HashMap<Room, HashSet<usize>>, key: usize, room: &str) {
+    fn leave_room(
+        rooms: &mut HashMap<Room, HashSet<usize>>,
+        key: usize,
+        room: &Room,
+        id: &SocketId,
+        events: Option<&RoomEvents>,
+    ) {
         if let Some(members) = rooms.get_mut(room) {
             members.remove(&key);
-            if members.is_empty() {
+            let is_empty = members.is_empty();
+            if let Some(events) = events {
+                events.note(room, RoomChange::Left(id.clone()));
+                if is_empty {
+                    events.note(room, RoomChange::Deleted);
+                }
+            }
+            if is_empty {
                 rooms.remove(room);
                 if rooms.len() < rooms.capacity() / 8 {
                     rooms.shrink_to_fit();
@@ -115,7 +138,14 @@ impl Seen {
 }
 
 impl Adapter for MemoryAdapter {
+    fn start(&self, namespace: &Namespace) {
+        let events = RoomEvents::new(namespace.name().clone(), namespace.registry().clone());
+        // An adapter belongs to one namespace.
+        drop(self.events.set(events));
+    }
+
     fn add(&self, socket: &Socket) {
+        let events = self.events();
         let mut members = self.members.write();
         let member = Member {
             socket: socket.clone(),
@@ -123,16 +153,28 @@ impl Adapter for MemoryAdapter {
         };
         let key = members.slab.insert(member);
         members.by_id.insert(socket.id().clone(), key);
+        if let Some(events) = events {
+            let own = &socket.id().0;
+            events.note(own, RoomChange::Created);
+            events.note(own, RoomChange::Joined(socket.id().clone()));
+        }
+        drop(members);
+        events.into_iter().for_each(RoomEvents::pass_on);
     }
 
     fn remove(&self, id: &SocketId) {
+        let events = self.events();
         let mut members = self.members.write();
         let Some(key) = members.by_id.remove(id) else {
             return;
         };
         let member = members.slab.remove(key);
+        if let Some(events) = events {
+            events.note(&id.0, RoomChange::Left(id.clone()));
+            events.note(&id.0, RoomChange::Deleted);
+        }
         for room in &member.rooms {
-            Members::leave_room(&mut members.rooms, key, room);
+            Members::leave_room(&mut members.rooms, key, room, id, events);
         }
         // Memory goes back once most of the tables are empty.
         if members.by_id.len() < members.by_id.capacity() / 8 {
@@ -143,27 +185,49 @@ impl Adapter for MemoryAdapter {
             members.slab.shrink_to_fit();
         }
         drop(members);
+        events.into_iter().for_each(RoomEvents::pass_on);
     }
 
     fn join(&self, id: &SocketId, rooms: &[Room]) {
+        let events = self.events();
         let mut guard = self.members.write();
         let members = &mut *guard;
         let Some(&key) = members.by_id.get(id) else {
             return;
         };
         for room in rooms {
-            if **room != **id && members.rooms.entry(room.clone()).or_default().insert(key) {
-                members.slab[key].rooms.push(room.clone());
+            if **room == **id {
+                continue;
+            }
+            let inside = members.rooms.entry(room.clone()).or_default();
+            if !inside.insert(key) {
+                continue;
+            }
+            members.slab[key].rooms.push(room.clone());
+            if let Some(events) = events {
+                if inside.len() == 1 {
+                    events.note(room, RoomChange::Created);
+                }
+                events.note(room, RoomChange::Joined(id.clone()));
             }
         }
+        drop(guard);
+        events.into_iter().for_each(RoomEvents::pass_on);
     }
 
     fn leave(&self, id: &SocketId, room: &str) {
+        let events = self.events();
         let mut members = self.members.write();
-        if let Some((key, member)) = members.member_mut(id) {
-            member.rooms.retain(|known| **known != *room);
-            Members::leave_room(&mut members.rooms, key, room);
-        }
+        let Some((key, member)) = members.member_mut(id) else {
+            return;
+        };
+        let Some(index) = member.rooms.iter().position(|known| **known == *room) else {
+            return;
+        };
+        let room = member.rooms.remove(index);
+        Members::leave_room(&mut members.rooms, key, &room, id, events);
+        drop(members);
+        events.into_iter().for_each(RoomEvents::pass_on);
     }
 
     fn rooms(&self, id: &SocketId) -> Vec<Room> {
@@ -187,6 +251,18 @@ impl Adapter for MemoryAdapter {
 
     fn len(&self) -> usize {
         self.members.read().slab.len()
+    }
+
+    fn room_sizes(&self) -> Vec<(Room, usize)> {
+        let members = self.members.read();
+        let rooms = members.rooms.iter();
+        rooms
+            .map(|(room, inside)| (room.clone(), inside.len()))
+            .collect()
+    }
+
+    fn room_size(&self, room: &str) -> usize {
+        self.members.read().in_room(room).count()
     }
 }
 

@@ -1,16 +1,25 @@
 //! Who is in which room, and how something reaches all of them.
 
 mod memory;
+mod overflow;
+mod room_events;
 
 use std::fmt;
+use std::future::{Future, ready};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
 pub use memory::MemoryAdapter;
+pub use overflow::OverflowPolicy;
+pub use room_events::{RoomChange, RoomEvent};
 
-use crate::protocol::Encoded;
-use crate::server::Socket;
+use crate::protocol::Event;
+use crate::server::{
+    EventPacket, FetchError, Namespace, Outcome, RemoteAnswers, RemoteSocket, Socket,
+};
 
 /// The name of a room. Every socket is in the room named like its id.
 pub type Room = Arc<str>;
@@ -130,6 +139,8 @@ pub struct Flags {
     pub local: bool,
     /// The packet is not compressed on its way. It is marked already; this tells other processes.
     pub uncompressed: bool,
+    /// What happens where an outbox is full; otherwise each process does what its configuration says.
+    pub overflow: Option<OverflowPolicy>,
 }
 
 /// What became of a broadcast on this process.
@@ -140,15 +151,49 @@ pub struct Delivery {
     pub sent: usize,
     /// Recipients that a volatile packet was not queued for because they were busy.
     pub skipped: usize,
-    /// Recipients that read so slowly that their outbox was full. A gap in what they get would go unnoticed, so their connection was closed.
+    /// Recipients whose outbox was full, and which go on with a gap: under [`OverflowPolicy::DropNewest`] and [`OverflowPolicy::Reject`].
+    pub dropped: usize,
+    /// Recipients whose outbox was full, and whose connection was closed for that: under [`OverflowPolicy::Disconnect`].
     pub overflowed: usize,
 }
 
+impl Delivery {
+    /// Counts what became of the packet for one recipient.
+    pub fn count(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Queued | Outcome::Replaced => self.sent += 1,
+            Outcome::Skipped => self.skipped += 1,
+            Outcome::Dropped => self.dropped += 1,
+            Outcome::Overflowed => self.overflowed += 1,
+            Outcome::Disconnected => {}
+        }
+    }
+}
+/// What [`Adapter::fetch_sockets`] returns.
+pub type FetchSockets<'a> =
+    Pin<Box<dyn Future<Output = Result<Vec<RemoteSocket>, FetchError>> + Send + 'a>>;
+
 /// Keeps the members of one namespace and reaches them.
 ///
-/// The methods without a body are the bookkeeping of this process. Those with one act on the sockets that match a target; an adapter that connects
-/// several processes overrides them to reach the others', too.
+/// The methods without a body are the bookkeeping of this process. Those with one act on the sockets that match a target. An adapter that connects several
+/// processes leaves the bookkeeping to a [`MemoryAdapter`] and overrides the others, to tell the other processes of it and then do the same here; with
+/// [`Flags::local`] it tells nobody. What it hears from others it does with the namespace it was started with, which it keeps as a
+/// [`WeakNamespace`](crate::WeakNamespace):
+///
+/// | another process wants to | here |
+/// |---|---|
+/// | broadcast | `namespace.all().to(rooms).except(except).local().emit(&event.name, &event.args)` |
+/// | broadcast and get acknowledgements | the same with `emit_with_ack`; [`BroadcastAcks::pending`](crate::BroadcastAcks::pending) is the number to report |
+/// | make sockets join, leave, disconnect | `namespace.all().to(rooms).local().join(…)` and so on |
+/// | know sockets | `namespace.all().to(rooms).local().sockets()`, and [`SocketDetails::of`](crate::SocketDetails::of) each |
+/// | emit to servers | [`Namespace::receive_server_event`] |
 pub trait Adapter: fmt::Debug + Send + Sync + 'static {
+    /// The namespace begins to use the adapter. Called once, before everything else, and not for the namespace that [`of_matching`](crate::SocketIo::of_matching)
+    /// returns, which nobody joins. When the namespace is forgotten, the adapter is dropped, so it must not keep the namespace itself.
+    fn start(&self, namespace: &Namespace) {
+        let _ = namespace;
+    }
+
     /// A socket joined the namespace.
     fn add(&self, socket: &Socket);
 
@@ -178,24 +223,57 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         self.len() == 0
     }
 
-    /// Sends a packet to the sockets that match. No lock of the adapter is held meanwhile.
-    fn broadcast(&self, packet: &Encoded, target: &Target, flags: Flags) -> Delivery {
+    /// The rooms of this process that sockets have joined, and how many; without the sockets' own. In no order.
+    fn room_sizes(&self) -> Vec<(Room, usize)>;
+
+    /// How many sockets of this process are in a room.
+    fn room_size(&self, room: &str) -> usize;
+
+    /// Sends a packet to the sockets that match. No lock of the adapter is held meanwhile. What is in the packet, [`EventPacket::event`] tells.
+    fn broadcast(&self, packet: &EventPacket<'_>, target: &Target, flags: Flags) -> Delivery {
         let mut delivery = Delivery::default();
         for socket in self.sockets(target) {
-            delivery.deliver(&socket, packet, flags);
+            delivery.count(socket.deliver(packet, flags));
         }
         delivery
     }
 
+    /// The same, and tells what became of the packet for each socket of this process.
+    fn broadcast_each(
+        &self,
+        packet: &EventPacket<'_>,
+        target: &Target,
+        flags: Flags,
+    ) -> Vec<(SocketId, Outcome)> {
+        let sockets = self.sockets(target).into_iter();
+        sockets
+            .map(|socket| (socket.id().clone(), socket.deliver(packet, flags)))
+            .collect()
+    }
+
+    /// Sends a packet to the sockets of other processes that match and passes their acknowledgements on to `answers`. Those of this process have got it when
+    /// this is called. Not called with [`Flags::local`].
+    fn broadcast_with_ack(
+        &self,
+        packet: &EventPacket<'_>,
+        target: &Target,
+        flags: Flags,
+        answers: RemoteAnswers,
+    ) {
+        let _ = (packet, target, flags, answers);
+    }
+
     /// Makes the sockets that match join rooms.
-    fn join_all(&self, target: &Target, rooms: &[Room]) {
+    fn join_all(&self, target: &Target, rooms: &[Room], flags: Flags) {
+        let _ = flags;
         for socket in self.sockets(target) {
             self.join(socket.id(), rooms);
         }
     }
 
     /// Makes the sockets that match leave rooms.
-    fn leave_all(&self, target: &Target, rooms: &[Room]) {
+    fn leave_all(&self, target: &Target, rooms: &[Room], flags: Flags) {
+        let _ = flags;
         for socket in self.sockets(target) {
             for room in rooms {
                 self.leave(socket.id(), room);
@@ -204,7 +282,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     }
 
     /// Disconnects the sockets that match; with `close` their whole connections.
-    fn disconnect(&self, target: &Target, close: bool) {
+    fn disconnect(&self, target: &Target, close: bool, flags: Flags) {
+        let _ = flags;
         for socket in self.sockets(target) {
             if close {
                 socket.disconnect_all();
@@ -212,5 +291,27 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
                 socket.disconnect();
             }
         }
+    }
+
+    /// The sockets of all processes that match, those of this one first.
+    ///
+    /// # Errors
+    ///
+    /// When other processes have not answered within `time`; the error has the sockets that were found.
+    fn fetch_sockets<'a>(
+        &'a self,
+        target: &'a Target,
+        flags: Flags,
+        time: Duration,
+    ) -> FetchSockets<'a> {
+        let _ = (flags, time);
+        let found = self.sockets(target).into_iter().map(RemoteSocket::from);
+        Box::pin(ready(Ok(found.collect())))
+    }
+
+    /// Sends an event to the servers of the other processes, which give it to [`Namespace::receive_server_event`]. Each answer is told to `answers`, if they
+    /// are wanted: [`reached`](RemoteAnswers::reached) by 1, and the [`answer`](RemoteAnswers::answer).
+    fn server_side_emit(&self, event: &Event, answers: Option<RemoteAnswers>) {
+        let _ = (event, answers);
     }
 }

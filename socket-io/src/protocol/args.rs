@@ -9,7 +9,9 @@ use engine_io::Text;
 use serde::de::Deserialize;
 use serde::ser::{Serialize, Serializer};
 
+use super::EncodeError;
 use super::msgpack::Packed;
+use super::values::to_args;
 
 mod any;
 mod json;
@@ -55,6 +57,15 @@ impl RawArgs {
         args.attach(attachments);
         args.validate()?;
         Ok(args)
+    }
+
+    /// The arguments that emitting `data` would send: those of a tuple or an array, none for `()`, one for everything else.
+    ///
+    /// # Errors
+    ///
+    /// [`EncodeError::Data`] when JSON cannot express the data.
+    pub fn from_data<T: Serialize + ?Sized>(data: &T) -> Result<Self, EncodeError> {
+        to_args(data)
     }
 
     /// Arguments whose text starts with `[` and ends with `]`; `start` lies in between.

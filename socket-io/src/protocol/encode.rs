@@ -36,6 +36,7 @@ pub(super) const CAPACITY: usize = 128;
 pub struct Encoded {
     header: Frame,
     attachments: Option<Arc<[Frame]>>,
+    latest: Option<Arc<str>>,
 }
 
 impl Encoded {
@@ -44,6 +45,7 @@ impl Encoded {
         Self {
             header,
             attachments: None,
+            latest: None,
         }
     }
 
@@ -55,6 +57,7 @@ impl Encoded {
         Some(Self {
             header,
             attachments,
+            latest: None,
         })
     }
 
@@ -83,7 +86,20 @@ impl Encoded {
         Self {
             header: self.header.uncompressed(),
             attachments,
+            latest: self.latest,
         }
+    }
+
+    /// Makes it a packet of which only the newest is wanted: it takes the place of one of the same key that still waits for the same recipient.
+    #[must_use]
+    pub fn with_latest(mut self, key: impl Into<Arc<str>>) -> Self {
+        self.latest = Some(key.into());
+        self
+    }
+
+    /// The key of a packet of which only the newest is wanted.
+    pub fn latest(&self) -> Option<&Arc<str>> {
+        self.latest.as_ref()
     }
 
     /// Bytes of all frames together: what the packet counts in an outbox.
@@ -282,6 +298,7 @@ impl Draft {
         Encoded {
             header: self.builder.finish(),
             attachments,
+            latest: None,
         }
     }
 }

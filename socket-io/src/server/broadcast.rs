@@ -6,12 +6,14 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::ack::{BroadcastAcks, Completion};
-use super::emit;
+use super::ack::{Answer, BroadcastAcks, Completion, RemoteAnswers};
+use super::emit::{self, Outcome};
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
+use super::packet::EventPacket;
+use super::remote::{FetchError, RemoteSocket};
 use super::socket::Socket;
-use crate::adapter::{Delivery, Flags, IntoRooms, Target};
+use crate::adapter::{Delivery, Flags, IntoRooms, OverflowPolicy, SocketId, Target};
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -28,6 +30,7 @@ pub struct Broadcast {
     target: Target,
     flags: Flags,
     timeout: Option<Duration>,
+    latest: Option<String>,
 }
 
 impl Broadcast {
@@ -37,6 +40,7 @@ impl Broadcast {
             target: Target::default(),
             flags: Flags::default(),
             timeout: None,
+            latest: None,
         }
     }
 
@@ -71,7 +75,28 @@ impl Broadcast {
         self
     }
 
-    /// How long [`emit_with_ack`](Self::emit_with_ack) waits. Default: [`ack_timeout`](crate::SocketIoBuilder::ack_timeout).
+    /// Makes it an event of which only the newest is wanted: for each recipient it replaces an older one of the same name and key that still waits;
+    /// see [`Emit::latest`](crate::Emit::latest).
+    ///
+    /// ```no_run
+    /// # fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
+    /// io.to("arena").latest("player 7").emit("position", &(12.5, 7.0))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn latest(mut self, key: &str) -> Self {
+        self.latest = Some(key.to_owned());
+        self
+    }
+
+    /// What happens for recipients whose outbox is full. Default: [`broadcast_overflow`](crate::SocketIoBuilder::broadcast_overflow).
+    pub fn overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.flags.overflow = Some(policy);
+        self
+    }
+
+    /// How long [`emit_with_ack`](Self::emit_with_ack) and [`fetch_sockets`](Self::fetch_sockets) wait. Default:
+    /// [`ack_timeout`](crate::SocketIoBuilder::ack_timeout) and [`server_timeout`](crate::SocketIoBuilder::server_timeout).
     pub fn timeout(mut self, time: Duration) -> Self {
         self.timeout = Some(time);
         self
@@ -79,7 +104,8 @@ impl Broadcast {
 
     /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile.
     ///
-    /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed; [`Delivery`] counts them.
+    /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed, or what [`overflow`](Self::overflow) says happens;
+    /// [`Delivery`] counts them.
     ///
     /// # Errors
     ///
@@ -89,11 +115,51 @@ impl Broadcast {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Delivery, EmitError> {
-        emit::to_many(&self.namespace, event, data, &self.target, self.flags)
+        let packet = self.encode(event, data)?;
+        let adapter = self.namespace.adapter();
+        Ok(adapter.broadcast(&packet, &self.target, self.flags))
     }
 
-    /// Sends an event to the chosen sockets of this process and collects their acknowledgements: of each its first argument, as `R`.
-    /// With [`volatile`](Self::volatile), nothing is expected of those that are left out.
+    /// The same, and tells of each chosen socket of this process what became of the event.
+    ///
+    /// ```no_run
+    /// # fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
+    /// use socket_io::{Outcome, OverflowPolicy};
+    /// let outcomes = io.to("lobby").overflow(OverflowPolicy::DropNewest).emit_each("news", "hello")?;
+    /// for (id, outcome) in outcomes {
+    ///     if outcome == Outcome::Dropped {
+    ///         println!("{id} reads too slowly and will have to ask for the news");
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// As [`emit`](Self::emit).
+    pub fn emit_each(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<Vec<(SocketId, Outcome)>, EmitError> {
+        let packet = self.encode(event, data)?;
+        let adapter = self.namespace.adapter();
+        Ok(adapter.broadcast_each(&packet, &self.target, self.flags))
+    }
+
+    fn encode(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<EventPacket<'_>, EmitError> {
+        let packet = emit::encode(&self.namespace, event, None, data, self.flags)?;
+        Ok(packet.keyed(event, self.latest.as_deref()))
+    }
+
+    /// Sends an event to the chosen sockets and collects their acknowledgements: of each its first argument, as `R`. Who leaves before it has answered is
+    /// counted out. With [`volatile`](Self::volatile), nothing is expected of those that are left out; who is left out because its outbox is full is among the
+    /// missing.
     ///
     /// ```no_run
     /// # async fn example(io: socket_io::SocketIo) -> Result<(), socket_io::EmitError> {
@@ -111,7 +177,7 @@ impl Broadcast {
         let id = self.namespace.next_ack_id();
         let packet = match emit::encode(&self.namespace, event, Some(id), data, self.flags) {
             Ok(packet) => packet,
-            Err(error) => return BroadcastAcks::failed(id, error),
+            Err(error) => return BroadcastAcks::failed(error),
         };
         let (sender, answers) = mpsc::unbounded_channel();
         let mut recipients = self.sockets();
@@ -121,21 +187,28 @@ impl Broadcast {
                     EmitError::Disconnected => AckError::Disconnected,
                     error => AckError::Emit(error),
                 };
-                let _ = sender.send((socket.id().clone(), Err(error)));
+                let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
                 return true;
             }
-            let mut delivery = Delivery::default();
-            delivery.deliver(socket, &packet, self.flags);
-            if delivery.sent == 0 {
-                socket.forget_ack(id);
-                Completion::Many(sender.clone()).disconnected(socket.id());
-            }
-            delivery.skipped == 0
+            let outcome = socket.deliver(&packet, self.flags);
+            let error = match outcome {
+                Outcome::Queued | Outcome::Replaced => return true,
+                Outcome::Skipped | Outcome::Dropped => AckError::Skipped,
+                Outcome::Overflowed | Outcome::Disconnected => AckError::Disconnected,
+            };
+            socket.forget_ack(id);
+            let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
+            outcome != Outcome::Skipped
         });
-        let timeout = self
+        let time = self
             .timeout
             .unwrap_or_else(|| self.namespace.config().ack_timeout);
-        BroadcastAcks::new(id, recipients, answers, timeout)
+        if !self.flags.local {
+            let remote = RemoteAnswers::new(sender, time);
+            let adapter = self.namespace.adapter();
+            adapter.broadcast_with_ack(&packet, &self.target, self.flags, remote);
+        }
+        BroadcastAcks::new(Some(id), recipients, answers, time)
     }
 
     /// The chosen sockets of this process.
@@ -143,27 +216,58 @@ impl Broadcast {
         self.namespace.adapter().sockets(&self.target)
     }
 
+    /// The chosen sockets of all processes of a cluster, those of this one first. With the adapter in memory this waits for nothing.
+    ///
+    /// ```no_run
+    /// # async fn example(io: socket_io::SocketIo) -> Result<(), Box<dyn std::error::Error>> {
+    /// for socket in io.to("lobby").fetch_sockets().await? {
+    ///     println!("{} is in {:?}", socket.id(), socket.rooms());
+    ///     socket.emit("found", &())?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When a server has not answered in time, see [`timeout`](Self::timeout). The error has the sockets of those that have.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting; nothing has changed anywhere.
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        let time = self
+            .timeout
+            .unwrap_or_else(|| self.namespace.config().server_timeout);
+        let adapter = self.namespace.adapter();
+        adapter.fetch_sockets(&self.target, self.flags, time).await
+    }
+
     /// Makes the chosen sockets join rooms.
     pub fn join(&self, rooms: impl IntoRooms) {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
-        self.namespace.adapter().join_all(&self.target, &list);
+        let adapter = self.namespace.adapter();
+        adapter.join_all(&self.target, &list, self.flags);
     }
 
     /// Makes the chosen sockets leave rooms.
     pub fn leave(&self, rooms: impl IntoRooms) {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
-        self.namespace.adapter().leave_all(&self.target, &list);
+        let adapter = self.namespace.adapter();
+        adapter.leave_all(&self.target, &list, self.flags);
     }
 
     /// Makes the chosen sockets leave the namespace.
     pub fn disconnect(&self) {
-        self.namespace.adapter().disconnect(&self.target, false);
+        let adapter = self.namespace.adapter();
+        adapter.disconnect(&self.target, false, self.flags);
     }
 
     /// Closes the connections of the chosen sockets.
     pub fn disconnect_all(&self) {
-        self.namespace.adapter().disconnect(&self.target, true);
+        let adapter = self.namespace.adapter();
+        adapter.disconnect(&self.target, true, self.flags);
     }
 }

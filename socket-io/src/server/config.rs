@@ -8,22 +8,28 @@ use std::time::Duration;
 
 use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
 use http::request::Parts;
+use serde::Serialize;
 
-use super::SocketIo;
 use super::bundle::Bundles;
 use super::error::HandlerError;
+use super::handler::{Panic, caught};
+use super::log;
+use super::stats::Tally;
 use super::types::TypeMap;
-use crate::adapter::{Adapter, MemoryAdapter};
-use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Parser};
+use super::{Socket, SocketIo};
+use crate::adapter::{Adapter, MemoryAdapter, OverflowPolicy};
+use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Object, Parser, RawArgs, Value};
 
 type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;
 type OnError = dyn Fn(&HandlerError) + Send + Sync;
+type RemoteData = dyn Fn(&Socket) -> Result<Value, String> + Send + Sync;
 
 /// Everything but the engine's options.
 #[derive(Clone)]
 pub(crate) struct Config {
     pub(crate) connect_timeout: Duration,
     pub(crate) ack_timeout: Duration,
+    pub(crate) server_timeout: Duration,
     pub(crate) attachment_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) max_joining: usize,
@@ -31,12 +37,48 @@ pub(crate) struct Config {
     pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
+    pub(crate) emit_overflow: OverflowPolicy,
+    pub(crate) broadcast_overflow: OverflowPolicy,
     pub(crate) decoder: DecoderLimits,
     pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
     pub(crate) on_error: Option<Arc<OnError>>,
+    pub(crate) remote_data: Option<Arc<RemoteData>>,
     pub(crate) bundles: Option<Arc<Bundles>>,
+    pub(crate) tally: Arc<Tally>,
+}
+
+impl Config {
+    /// Tells the error hook, or else the log.
+    pub(crate) fn report(&self, socket: Option<&Socket>, error: &HandlerError) {
+        Tally::count(&self.tally.handler_failures);
+        match &self.on_error {
+            Some(observe) => {
+                if let Err(Panic(message)) = caught(|| observe(error)) {
+                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
+                }
+            }
+            None => log::handler_failed(socket, error),
+        }
+    }
+
+    /// What other processes may know of a socket's data.
+    pub(crate) fn remote_data(&self, socket: &Socket) -> Value {
+        let Some(data) = &self.remote_data else {
+            return Value::Object(Object::default());
+        };
+        match caught(|| data(socket)) {
+            Ok(Ok(data)) => return data,
+            Ok(Err(reason)) => {
+                tracing::error!(name: "remote_data_failed", target: "socket_io", socket = socket.log_id(), reason);
+            }
+            Err(Panic(reason)) => {
+                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "remote_data", reason);
+            }
+        }
+        Value::Null
+    }
 }
 
 /// Collects the options of a server. See [`SocketIo::builder`].
@@ -54,6 +96,7 @@ impl Default for SocketIoBuilder {
             config: Config {
                 connect_timeout: Duration::from_secs(45),
                 ack_timeout: Duration::from_secs(10),
+                server_timeout: Duration::from_secs(5),
                 attachment_timeout: Duration::from_secs(30),
                 max_namespaces: 256,
                 max_joining: 64,
@@ -61,12 +104,16 @@ impl Default for SocketIoBuilder {
                 inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
+                emit_overflow: OverflowPolicy::Reject,
+                broadcast_overflow: OverflowPolicy::Disconnect,
                 decoder: DecoderLimits::default(),
                 parser: Parser::json(),
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
                 on_error: None,
+                remote_data: None,
                 bundles: None,
+                tally: Arc::default(),
             },
         }
     }
@@ -125,8 +172,12 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.max_payload(bytes))
     }
 
-    /// Bytes that may wait for a slow client. Default 16 MiB. At the limit, [`Socket::emit`](crate::Socket::emit) says [`EmitError::Full`](crate::EmitError::Full),
-    /// and a broadcast disconnects the client.
+    /// Bytes that may wait for a slow client, over all its namespaces, as they stand on the wire. Default 16 MiB; the reference has no limit. An outbox that is
+    /// empty takes a packet of any size. Small packets take more memory than bytes: about 200 each if they are this client's alone.
+    ///
+    /// What happens at the limit is said by [`emit_overflow`](Self::emit_overflow) and [`broadcast_overflow`](Self::broadcast_overflow), or by the
+    /// event itself: [`Emit::overflow`](crate::Emit::overflow), [`Broadcast::overflow`](crate::Broadcast::overflow). Making a socket leave always works: what tells
+    /// the client of it may go beyond the limit by 64 KiB, and if that is not enough, its connection is closed.
     pub fn outbox_limit(self, bytes: usize) -> Self {
         self.engine(|engine| engine.outbox_limit(bytes))
     }
@@ -170,6 +221,28 @@ impl SocketIoBuilder {
 
     // Our own.
 
+    /// What happens to an event for one client whose outbox is full. Default [`OverflowPolicy::Reject`]: the emit says
+    /// [`EmitError::Full`](crate::EmitError::Full).
+    ///
+    /// ```
+    /// use socket_io::{OverflowPolicy, SocketIo};
+    /// let io = SocketIo::builder()
+    ///     .outbox_limit(1 << 20)
+    ///     .emit_overflow(OverflowPolicy::Disconnect)
+    ///     .broadcast_overflow(OverflowPolicy::DropNewest)
+    ///     .build();
+    /// ```
+    pub fn emit_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.config.emit_overflow = policy;
+        self
+    }
+
+    /// What happens to a broadcast for a recipient whose outbox is full. Default [`OverflowPolicy::Disconnect`].
+    pub fn broadcast_overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.config.broadcast_overflow = policy;
+        self
+    }
+
     /// A connection that has joined no namespace by then is closed. Default 45 s.
     pub fn connect_timeout(mut self, time: Duration) -> Self {
         self.config.connect_timeout = time;
@@ -179,6 +252,13 @@ impl SocketIoBuilder {
     /// How long a broadcast waits for acknowledgements when it does not say itself. Default 10 s.
     pub fn ack_timeout(mut self, time: Duration) -> Self {
         self.config.ack_timeout = time;
+        self
+    }
+
+    /// How long other servers of a cluster are waited for, see [`Broadcast::fetch_sockets`](crate::Broadcast::fetch_sockets) and
+    /// [`Namespace::server_side_emit_with_ack`](crate::Namespace::server_side_emit_with_ack). Default 5 s.
+    pub fn server_timeout(mut self, time: Duration) -> Self {
+        self.config.server_timeout = time;
         self
     }
 
@@ -264,6 +344,29 @@ impl SocketIoBuilder {
         self
     }
 
+    /// What other processes of a cluster may know of a socket's data, as [`RemoteSocket::data`](crate::RemoteSocket::data). Asked when they want to know.
+    /// Default: nothing, an empty object.
+    ///
+    /// ```
+    /// use socket_io::{Socket, SocketIo};
+    ///
+    /// struct User { name: String }
+    ///
+    /// let user_name = |socket: &Socket| socket.data::<User>().map(|user| user.name.clone());
+    /// let io = SocketIo::builder().remote_data(user_name).build();
+    /// ```
+    pub fn remote_data<T: Serialize>(
+        mut self,
+        data: impl Fn(&Socket) -> T + Send + Sync + 'static,
+    ) -> Self {
+        self.config.remote_data = Some(Arc::new(move |socket| {
+            let args = RawArgs::from_data(&(data(socket),));
+            let args = args.map_err(|error| error.to_string())?;
+            args.parse_first().map_err(|error| error.to_string())
+        }));
+        self
+    }
+
     /// Told of everything that goes wrong in or around handlers, panics included. By default it is logged as the event `handler_failed` of `tracing`, on the
     /// level `ERROR` if it is the server's fault and `WARN` if a client can cause it. A panic in the hook is caught.
     ///
@@ -304,12 +407,15 @@ impl fmt::Debug for Config {
         f.debug_struct("Config")
             .field("connect_timeout", &self.connect_timeout)
             .field("ack_timeout", &self.ack_timeout)
+            .field("server_timeout", &self.server_timeout)
             .field("attachment_timeout", &self.attachment_timeout)
             .field("max_namespaces", &self.max_namespaces)
             .field("max_joining", &self.max_joining)
             .field("max_handlers", &self.max_handlers)
             .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
+            .field("emit_overflow", &self.emit_overflow)
+            .field("broadcast_overflow", &self.broadcast_overflow)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)
             .field("parser", &self.parser)

@@ -3,6 +3,7 @@
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -14,10 +15,11 @@ use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
 use super::eio3;
-use super::error::Failure;
+use super::error::{EmitError, Failure};
 use super::extract::{Context, Question};
 use super::grant::EXPIRED;
-use super::handler::{self, ErasedHandler, run_middlewares};
+use super::handler::{self, run_middlewares};
+use super::handlers::{Callees, EventCallees, On};
 use super::inbox::{Arrival, Inbox, Screening, Turn};
 use super::log::Brief;
 use super::refusal::Refusal;
@@ -34,6 +36,8 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
+    /// How many sockets there were.
+    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -68,8 +72,14 @@ impl Connection {
         Self {
             io,
             sender,
+            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
+    }
+
+    /// How many sockets there were before a new one.
+    pub(crate) fn next_place(&self) -> u32 {
+        self.places.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
@@ -403,9 +413,12 @@ impl Driver {
 
     fn dispatch(&mut self, socket: &Socket, arrival: Arrival) {
         let Arrival { event, ack, size } = arrival;
-        let handlers = socket.namespace().event_handlers(&event.name);
-        let named = handlers.named.unwrap_or_default();
-        if handlers.any.is_empty() && named.is_empty() && handlers.middlewares.is_none() {
+        let EventCallees {
+            any,
+            middlewares,
+            named,
+        } = socket.event_callees(&event.name);
+        if any.is_empty() && named.is_empty() && middlewares.is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
             if let Err(error) = event.args.validate() {
                 self.violate(&error.to_string());
@@ -419,8 +432,8 @@ impl Driver {
             ack: ack.map(Question::new),
             reason: None,
         };
-        self.run_all(&handlers.any, &context);
-        let Some(middlewares) = handlers.middlewares else {
+        self.run_all(&any, &context);
+        let Some(middlewares) = middlewares else {
             return self.run_all(&named, &context);
         };
         if !is_heard(socket) {
@@ -453,11 +466,14 @@ impl Driver {
         }
     }
 
-    fn run_all(&mut self, handlers: &[ErasedHandler], context: &Context) {
-        for handler in handlers {
+    fn run_all(&mut self, callees: &Callees, context: &Context) {
+        for callee in callees.iter(&context.socket) {
             if !is_heard(&context.socket) {
                 return;
             }
+            let Some(handler) = callee.claim() else {
+                continue;
+            };
             if let Err(failure) = handler::run(handler, context.clone()) {
                 return self.violate_by(&failure);
             }
@@ -496,7 +512,7 @@ impl Driver {
         };
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
-        let middlewares = namespace.middlewares();
+        let middlewares = namespace.registry().middlewares();
         let socket = Socket::new(
             id,
             namespace,
@@ -552,10 +568,16 @@ impl Driver {
         let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
         let parser = &self.connection.io.config().parser;
         let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
-        let sent = packet.is_ok_and(|packet| socket.send(&packet).is_ok());
-        if !sent {
-            // The connection is closing, or a middleware has disconnected the socket.
-            return socket.leave_namespace(DisconnectReason::ForcedClose);
+        match packet.map(|packet| socket.send(&packet)) {
+            Ok(Ok(_)) => {}
+            refused => {
+                if let Ok(Err(EmitError::Full { .. })) = refused {
+                    // Nothing else would tell the client that it has not joined.
+                    self.connection.sender.abort();
+                }
+                // Else the connection is closing, or a middleware has disconnected the socket.
+                return socket.leave_namespace(DisconnectReason::ForcedClose);
+            }
         }
         if !self.connection.admit(socket) {
             // Somebody has disconnected it in this moment, and what told the client may have left before the confirmation.
@@ -578,7 +600,7 @@ impl Driver {
             ack: None,
             reason: None,
         };
-        socket.run_handlers(&socket.namespace().connect_handlers(), context);
+        socket.run_handlers(On::Connect, context);
     }
 
     fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
@@ -603,7 +625,11 @@ impl Driver {
         Tally::count(&self.connection.io.tally().joins_refused);
         match packet {
             // A full outbox or a closing connection: the peer has other worries.
-            Ok(packet) => drop(self.connection.sender.send_frames(packet.frames())),
+            Ok(packet) => drop(
+                self.connection
+                    .sender
+                    .send_frames(packet.header(), packet.attachments()),
+            ),
             Err(error) => self.violate(&error.to_string()),
         }
     }

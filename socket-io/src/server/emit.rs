@@ -7,10 +7,11 @@ use super::ack::AckFuture;
 use super::error::EmitError;
 use super::log::Brief;
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::socket::Socket;
 use super::stats::Tally;
-use crate::adapter::{Delivery, Flags, Target};
-use crate::protocol::{AckId, Encoded};
+use crate::adapter::{Flags, OverflowPolicy};
+use crate::protocol::AckId;
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,11 +19,20 @@ use crate::protocol::{AckId, Encoded};
 pub enum Outcome {
     /// It is queued, behind everything that was sent before.
     Queued,
+    /// It took the place of an older one of the same key that was still waiting; see [`Emit::latest`].
+    Replaced,
     /// It was volatile and the client was busy, so it was dropped.
     Skipped,
+    /// The outbox was full and the policy lets it be dropped.
+    Dropped,
+    /// The outbox was full and the client was disconnected for that. Of events for one client this is [`EmitError::Disconnected`].
+    Overflowed,
+    /// The socket left in this moment, or its [`Grant`](crate::Grant) has ended. Of events for one client this is [`EmitError::Disconnected`] or
+    /// [`EmitError::Expired`].
+    Disconnected,
 }
 
-/// How one event is sent to one client; see [`Socket::volatile`] and [`Socket::compress`]. Each step returns the changed choice; nothing happens before the
+/// How one event is sent to one client; see [`Socket::volatile`], [`Socket::compress`], [`Socket::latest`] and [`Socket::overflow`]. Each step returns the changed choice; nothing happens before the
 /// last one.
 ///
 /// ```no_run
@@ -36,6 +46,7 @@ pub enum Outcome {
 pub struct Emit {
     socket: Socket,
     flags: Flags,
+    latest: Option<String>,
 }
 
 impl Emit {
@@ -43,6 +54,7 @@ impl Emit {
         Self {
             socket,
             flags: Flags::default(),
+            latest: None,
         }
     }
 
@@ -59,6 +71,31 @@ impl Emit {
         self
     }
 
+    /// Makes it an event of which only the newest is wanted: if one of the same name, with the same key, still waits for this socket, it is replaced, its
+    /// attachments included. So of positions, prices or progress a slow client gets the newest, and no more than one of each key ever waits for it.
+    ///
+    /// The newer event gets the older one's place in the queue, so that every key has its turn however often the others change. It may therefore overtake events
+    /// that were sent since the older one; what has to keep its order with others is sent without a key.
+    ///
+    /// ```no_run
+    /// # fn example(socket: socket_io::Socket) -> Result<(), socket_io::EmitError> {
+    /// socket.latest("player 7").emit("position", &(12.5, 7.0))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// It means nothing to [`emit_with_ack`](Self::emit_with_ack): every question is asked.
+    pub fn latest(mut self, key: &str) -> Self {
+        self.latest = Some(key.to_owned());
+        self
+    }
+
+    /// What happens to the event if the client's outbox is full. Default: [`emit_overflow`](crate::SocketIoBuilder::emit_overflow).
+    pub fn overflow(mut self, policy: OverflowPolicy) -> Self {
+        self.flags.overflow = Some(policy);
+        self
+    }
+
     /// Sends the event; see [`Socket::emit`].
     ///
     /// # Errors
@@ -69,11 +106,13 @@ impl Emit {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Outcome, EmitError> {
-        to_one(&self.socket, event, None, data, self.flags)
+        let packet = encode(self.socket.namespace(), event, None, data, self.flags)?;
+        let packet = packet.keyed(event, self.latest.as_deref());
+        deliver(&self.socket, &packet, self.flags)
     }
 
     /// Sends the event and waits for the acknowledgement; see [`Socket::emit_with_ack`]. Of a volatile event that was dropped the answer is
-    /// [`AckError::Skipped`](crate::AckError::Skipped).
+    /// [`AckError::Skipped`](crate::AckError::Skipped), and so it is of one that the policy for full outboxes drops.
     pub fn emit_with_ack<R: DeserializeOwned>(
         &self,
         event: &str,
@@ -95,73 +134,76 @@ pub(crate) fn to_one(
     deliver(socket, &packet, flags)
 }
 
-/// Sends an event to the sockets of a namespace that match.
-pub(crate) fn to_many(
-    namespace: &Namespace,
-    event: &str,
-    data: &(impl Serialize + ?Sized),
-    target: &Target,
-    flags: Flags,
-) -> Result<Delivery, EmitError> {
-    let packet = encode(namespace, event, None, data, flags)?;
-    Ok(namespace.adapter().broadcast(&packet, target, flags))
-}
-
 /// Writes an event for clients of a namespace.
-pub(crate) fn encode(
-    namespace: &Namespace,
+pub(crate) fn encode<'a>(
+    namespace: &'a Namespace,
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
     flags: Flags,
-) -> Result<Encoded, EmitError> {
+) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
     let packet =
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    Ok(if flags.uncompressed {
+    let packet = if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    })
+    };
+    Ok(EventPacket::new(namespace, packet))
 }
 
 /// Queues a finished event for one client.
-pub(crate) fn deliver(
-    socket: &Socket,
-    packet: &Encoded,
-    flags: Flags,
-) -> Result<Outcome, EmitError> {
-    if !flags.volatile {
-        socket.send(packet)?;
-    } else if !socket.send_volatile(packet)? {
-        return Ok(Outcome::Skipped);
+fn deliver(socket: &Socket, packet: &EventPacket<'_>, flags: Flags) -> Result<Outcome, EmitError> {
+    let policy = socket.namespace().config().emit_overflow;
+    match queue(socket, packet, flags, policy)? {
+        Outcome::Overflowed => Err(EmitError::Disconnected),
+        outcome => Ok(outcome),
     }
-    Ok(Outcome::Queued)
 }
 
-impl Delivery {
-    /// One recipient's share of a broadcast. Whose outbox is full is disconnected.
-    pub(crate) fn deliver(&mut self, socket: &Socket, packet: &Encoded, flags: Flags) {
-        match deliver(socket, packet, flags) {
-            Ok(Outcome::Queued) => self.sent += 1,
-            Ok(Outcome::Skipped) => self.skipped += 1,
-            Err(EmitError::Full { .. }) => {
-                self.overflowed += 1;
-                let connection = socket.connection();
-                tracing::warn!(
-                    name: "overflow",
-                    target: "socket_io",
-                    connection = connection.sender.number(),
-                    namespace = %Brief(socket.namespace().name()),
-                    socket = socket.log_id(),
-                );
-                Tally::count(&connection.io.tally().overflowed);
-                connection.sender.abort();
-            }
-            // It left in this moment.
-            Err(_) => {}
+impl Socket {
+    /// Queues one recipient's share of a broadcast.
+    pub(crate) fn deliver(&self, packet: &EventPacket<'_>, flags: Flags) -> Outcome {
+        let policy = self.namespace().config().broadcast_overflow;
+        match queue(self, packet, flags, policy) {
+            Ok(outcome) => outcome,
+            Err(EmitError::Full { .. }) => Outcome::Dropped,
+            Err(_) => Outcome::Disconnected,
         }
+    }
+}
+
+/// `policy` counts unless the flags have one.
+fn queue(
+    socket: &Socket,
+    packet: &EventPacket<'_>,
+    flags: Flags,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    socket.tell_outgoing(packet);
+    let queued = if flags.volatile {
+        socket.send_volatile(packet.encoded())
+    } else {
+        socket.send(packet.encoded())
+    };
+    match (queued, flags.overflow.unwrap_or(policy)) {
+        (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {
+            let connection = socket.connection();
+            tracing::warn!(
+                name: "overflow",
+                target: "socket_io",
+                connection = connection.sender.number(),
+                namespace = %Brief(socket.namespace().name()),
+                socket = socket.log_id(),
+            );
+            Tally::count(&connection.io.tally().overflowed);
+            connection.sender.abort();
+            Ok(Outcome::Overflowed)
+        }
+        (Err(EmitError::Full { .. }), OverflowPolicy::DropNewest) => Ok(Outcome::Dropped),
+        (result, _) => result,
     }
 }

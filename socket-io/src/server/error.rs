@@ -84,7 +84,7 @@ impl From<PendingError> for EmitError {
 pub enum AckError {
     /// The event was not sent.
     Emit(EmitError),
-    /// The event was volatile and the peer busy, so it was dropped.
+    /// The event was dropped: it was volatile and the peer busy, or the outbox was full and the policy says so.
     Skipped,
     /// The peer did not answer in time.
     Timeout(Duration),
@@ -92,15 +92,18 @@ pub enum AckError {
     Disconnected,
     /// The peer answered something else than what was asked for.
     Args(ArgsError),
+    /// Another server of the cluster did not answer, or did not say whom of its clients it has asked.
+    NoServer,
 }
 
 impl fmt::Display for AckError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Emit(error) => error.fmt(f),
-            Self::Skipped => f.write_str("the peer was busy and the event volatile"),
+            Self::Skipped => f.write_str("the peer was busy and the event dropped"),
             Self::Timeout(time) => write!(f, "no acknowledgement within {time:?}"),
             Self::Disconnected => f.write_str("disconnected before the acknowledgement"),
+            Self::NoServer => f.write_str("another server did not answer"),
             Self::Args(error) => error.fmt(f),
         }
     }
@@ -120,8 +123,8 @@ impl From<EmitError> for AckError {
 pub struct HandlerError {
     /// The namespace.
     pub namespace: Text,
-    /// The socket.
-    pub socket: SocketId,
+    /// The socket; none for events between servers.
+    pub socket: Option<SocketId>,
     /// The event; `connection`, `disconnecting` and `disconnect` for those handlers.
     pub event: Text,
     /// What happened.
@@ -160,11 +163,12 @@ impl Failure {
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "event {:?} of {} in {}: {}",
-            self.event, self.socket, self.namespace, self.failure
-        )
+        write!(f, "event {:?} of ", self.event)?;
+        match &self.socket {
+            Some(socket) => socket.fmt(f)?,
+            None => f.write_str("another server")?,
+        }
+        write!(f, " in {}: {}", self.namespace, self.failure)
     }
 }
 

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 
 use super::error::{EmitError, Failure};
 use super::handler::caught;
+use super::packet::EventPacket;
 use super::socket::Socket;
-use crate::protocol::{DisconnectReason, Encoded};
+use crate::protocol::DisconnectReason;
 
 /// Until when a socket is authorized. When the time has come, nothing more is taken from it nor sent to it, and it leaves its namespace with
 /// [`DisconnectReason::AuthorizationExpired`]; the connection and its other namespaces stay.
@@ -95,7 +96,8 @@ impl std::error::Error for AuthorizeError {}
 pub(crate) const EXPIRED: &str = "authorization expired";
 
 /// Makes the last event of a socket whose authorization has expired.
-pub(crate) type Farewell = Arc<dyn Fn(&Socket) -> Result<Encoded, EmitError> + Send + Sync>;
+pub(crate) type Farewell =
+    Arc<dyn for<'a> Fn(&'a Socket) -> Result<EventPacket<'a>, EmitError> + Send + Sync>;
 
 /// The end of a socket's authorization, in nanoseconds since the server was made. That is a load and a comparison where there is none.
 pub(crate) struct Deadline(AtomicU64);
@@ -159,10 +161,15 @@ impl Socket {
         if !self.is_connected() {
             return;
         }
-        if let Some(farewell) = self.namespace().farewell_event() {
+        if let Some(farewell) = self.namespace().registry().farewell() {
             let sent = match caught(|| farewell(self)) {
                 Ok(packet) => packet
-                    .and_then(|packet| Ok(self.connection().sender.send_frames(packet.frames())?))
+                    .and_then(|packet| {
+                        self.tell_outgoing(&packet);
+                        let packet = packet.encoded();
+                        let sender = &self.connection().sender;
+                        Ok(sender.send_frames(packet.header(), packet.attachments())?)
+                    })
                     .map_err(Failure::Farewell),
                 Err(panic) => Err(panic.into()),
             };

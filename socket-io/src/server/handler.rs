@@ -20,7 +20,7 @@ use super::refusal::Refusal;
 use super::reply::reply;
 use super::socket::Socket;
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// An asynchronous function whose arguments are up to eight types that implement [`FromContext`]: `async |socket: Socket, Data(text): Data<String>| { … }`.
 ///

@@ -10,7 +10,8 @@ use std::task::{Context as TaskContext, Poll};
 
 use super::error::Failure;
 use super::extract::Context;
-use super::handler::{ErasedHandler, ErasedMiddleware, run_middlewares};
+use super::handler::{ErasedMiddleware, run_middlewares};
+use super::handlers::Callees;
 use super::socket::Socket;
 use crate::protocol::{AckId, Event};
 
@@ -29,7 +30,7 @@ pub(crate) struct Arrival {
 pub(crate) struct Screening {
     pub(crate) context: Context,
     /// Those that get the event afterwards.
-    pub(crate) handlers: Arc<[ErasedHandler]>,
+    pub(crate) handlers: Callees,
     middlewares: Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
     size: usize,
 }
@@ -38,7 +39,7 @@ impl Screening {
     pub(crate) fn new(
         context: Context,
         middlewares: Arc<[ErasedMiddleware]>,
-        handlers: Arc<[ErasedHandler]>,
+        handlers: Callees,
         size: usize,
     ) -> Self {
         Self {

@@ -35,15 +35,15 @@ impl fmt::Display for Brief<'_> {
 }
 
 /// Says what the error hook would be told, where there is none. What is the server's own fault is an error; what a client can cause is not.
-pub(crate) fn handler_failed(socket: &Socket, error: &HandlerError) {
+pub(crate) fn handler_failed(socket: Option<&Socket>, error: &HandlerError) {
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
                 name: "handler_failed",
                 target: "socket_io",
-                connection = socket.connection().sender.number(),
+                connection = socket.map(|socket| socket.connection().sender.number()),
                 namespace = %Brief(&error.namespace),
-                socket = socket.log_id(),
+                socket = socket.map(Socket::log_id),
                 event = %Brief(&error.event),
                 reason = %Brief(&error.failure.to_string()),
             )

@@ -10,15 +10,21 @@ mod emit;
 mod error;
 mod extract;
 mod grant;
-mod handler;
+pub(crate) mod handler;
+pub(crate) mod handlers;
 mod handshake;
 mod inbox;
 mod log;
 mod namespace;
+mod own_handlers;
+mod packet;
 mod refusal;
+mod remote;
 mod reply;
+mod server_events;
 mod socket;
 mod stats;
+mod stream;
 #[cfg(test)]
 pub(crate) mod tests;
 mod types;
@@ -38,12 +44,13 @@ use http::{Request, Response, Uri};
 use http_body::Body;
 use parking_lot::RwLock;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
 use tokio::runtime::{EnterGuard, Handle};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers};
+pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
 pub use emit::{Emit, Outcome};
@@ -51,11 +58,15 @@ pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
 pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
+pub use handlers::HandlerId;
 pub use handshake::Handshake;
-pub use namespace::Namespace;
+pub use namespace::{Namespace, WeakNamespace};
+pub use packet::EventPacket;
 pub use refusal::Refusal;
+pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
 pub use stats::Stats;
+pub use stream::EventStream;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
@@ -80,7 +91,6 @@ pub(crate) struct Inner {
     runtime: OnceLock<Handle>,
     closed: watch::Sender<bool>,
     ids: AtomicU32,
-    tally: Tally,
     /// When it was made: what deadlines are counted from.
     epoch: Instant,
 }
@@ -94,13 +104,16 @@ impl SocketIo {
     fn new(engine: ServerConfig, config: Config) -> Self {
         let io = Self(Arc::new(Inner {
             engine: Server::new(engine),
-            config: Arc::new(config),
+            // A builder may make several.
+            config: Arc::new(Config {
+                tally: Arc::default(),
+                ..config
+            }),
             namespaces: RwLock::default(),
             patterns: RwLock::default(),
             runtime: OnceLock::new(),
             closed: watch::Sender::new(false),
             ids: AtomicU32::new(0),
-            tally: Tally::default(),
             epoch: Instant::now(),
         }));
         io.of("/");
@@ -168,6 +181,42 @@ impl SocketIo {
     /// All sockets of `/` but those in these rooms.
     pub fn except(&self, rooms: impl IntoRooms) -> Broadcast {
         self.of("/").except(rooms)
+    }
+
+    /// All sockets of `/`.
+    pub fn all(&self) -> Broadcast {
+        self.of("/").all()
+    }
+
+    /// The sockets of `/` of all processes of a cluster; see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        self.all().fetch_sockets().await
+    }
+
+    /// Sends an event to the namespace `/` of the other servers of a cluster; see [`Namespace::server_side_emit`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Namespace::server_side_emit`].
+    pub fn server_side_emit(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> Result<(), EmitError> {
+        self.of("/").server_side_emit(event, data)
+    }
+
+    /// The same, and collects the answers; see [`Namespace::server_side_emit_with_ack`].
+    pub fn server_side_emit_with_ack<R: DeserializeOwned>(
+        &self,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+    ) -> BroadcastAcks<R> {
+        self.of("/").server_side_emit_with_ack(event, data)
     }
 
     /// Sends an event to all sockets of `/`; see [`Broadcast::emit`].
@@ -368,19 +417,11 @@ impl SocketIo {
     }
 
     pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
-        Tally::count(&self.tally().handler_failures);
-        match &self.0.config.on_error {
-            Some(observe) => {
-                if let Err(Panic(message)) = handler::caught(|| observe(error)) {
-                    tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
-                }
-            }
-            None => log::handler_failed(socket, error),
-        }
+        self.0.config.report(Some(socket), error);
     }
 
     pub(crate) fn tally(&self) -> &Tally {
-        &self.0.tally
+        &self.0.config.tally
     }
 }
 

@@ -1,23 +1,20 @@
 //! Namespaces: who may join, and what happens to events.
 
-use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 
 use engine_io::Text;
-use parking_lot::RwLock;
 use serde::Serialize;
 
 use super::broadcast::Broadcast;
 use super::config::Config;
 use super::emit;
 use super::error::EmitError;
-use super::grant::Farewell;
-use super::handler::{
-    ErasedHandler, ErasedMiddleware, Handler, Middleware, erase, erase_middleware,
-};
-use crate::adapter::{Adapter, Delivery, Flags, IntoRooms};
+use super::handler::{Handler, Middleware, erase, erase_middleware};
+use super::handlers::{On, Place, Registry, Times};
+use super::remote::{FetchError, RemoteSocket};
+use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
 use crate::server::Socket;
 
@@ -32,7 +29,7 @@ struct Inner {
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
     /// Shared with the namespaces made from this one.
-    handlers: Arc<RwLock<Handlers>>,
+    handlers: Arc<Registry>,
     /// Made for a client from a pattern, and gone again when it is empty.
     is_fleeting: AtomicBool,
     /// Sockets that have joined or are joining.
@@ -40,29 +37,23 @@ struct Inner {
     acks: AtomicU64,
 }
 
-#[derive(Clone, Default)]
-struct Handlers {
-    middlewares: Arc<[ErasedMiddleware]>,
-    connect: Arc<[ErasedHandler]>,
-    disconnecting: Arc<[ErasedHandler]>,
-    disconnect: Arc<[ErasedHandler]>,
-    any: Arc<[ErasedHandler]>,
-    /// `None` where there are none, so that events do not touch a count that is shared by all threads.
-    event_middlewares: Option<Arc<[ErasedMiddleware]>>,
-    events: HashMap<Text, Arc<[ErasedHandler]>>,
-    farewell: Option<Farewell>,
+/// A namespace that may be forgotten while this exists: what an [`Adapter`] keeps of its own.
+#[derive(Clone)]
+pub struct WeakNamespace(Weak<Inner>);
+
+impl WeakNamespace {
+    /// The namespace, if it is still there.
+    pub fn upgrade(&self) -> Option<Namespace> {
+        self.0.upgrade().map(Namespace)
+    }
 }
 
-/// Who is called for an event, in this order.
-pub(crate) struct EventHandlers {
-    pub(crate) any: Arc<[ErasedHandler]>,
-    pub(crate) middlewares: Option<Arc<[ErasedMiddleware]>>,
-    pub(crate) named: Option<Arc<[ErasedHandler]>>,
-}
-
-/// Lists of handlers are shared by those who run them, so a new one is made.
-fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
-    *list = list.iter().cloned().chain([item]).collect();
+impl fmt::Debug for WeakNamespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WeakNamespace")
+            .field(&self.upgrade())
+            .finish()
+    }
 }
 
 impl Namespace {
@@ -77,19 +68,18 @@ impl Namespace {
 
     /// A namespace that starts with this one's handlers, may have others besides, and stays.
     pub(crate) fn heir(&self, name: Text) -> Self {
-        let handlers = self.0.handlers.read().clone();
-        let handlers = Arc::new(RwLock::new(handlers));
+        let handlers = Arc::new(self.0.handlers.copy());
         Self::with_handlers(name, self.0.config.clone(), handlers, false)
     }
 
     fn with_handlers(
         name: Text,
         config: Arc<Config>,
-        handlers: Arc<RwLock<Handlers>>,
+        handlers: Arc<Registry>,
         is_fleeting: bool,
     ) -> Self {
         let adapter = (config.adapter)(&name);
-        Self(Arc::new(Inner {
+        let namespace = Self(Arc::new(Inner {
             name,
             config,
             adapter,
@@ -97,7 +87,17 @@ impl Namespace {
             is_fleeting: AtomicBool::new(is_fleeting),
             members: AtomicUsize::new(0),
             acks: AtomicU64::new(0),
-        }))
+        }));
+        // Nobody joins the one that stands for a pattern.
+        if !namespace.name().is_empty() {
+            namespace.adapter().start(&namespace);
+        }
+        namespace
+    }
+
+    /// A handle that does not keep the namespace.
+    pub fn downgrade(&self) -> WeakNamespace {
+        WeakNamespace(Arc::downgrade(&self.0))
     }
 
     /// Somebody is about to join. Called with the list of namespaces locked.
@@ -155,10 +155,8 @@ impl Namespace {
     /// });
     /// ```
     pub fn middleware<A>(self, middleware: impl Middleware<A>) -> Self {
-        push(
-            &mut self.0.handlers.write().middlewares,
-            erase_middleware(middleware),
-        );
+        let middleware = erase_middleware(middleware);
+        self.0.handlers.add_middleware(middleware);
         self
     }
 
@@ -185,14 +183,8 @@ impl Namespace {
     /// });
     /// ```
     pub fn event_middleware<A>(self, middleware: impl Middleware<A>) -> Self {
-        push(
-            self.0
-                .handlers
-                .write()
-                .event_middlewares
-                .get_or_insert_default(),
-            erase_middleware(middleware),
-        );
+        let middleware = erase_middleware(middleware);
+        self.0.handlers.add_event_middleware(middleware);
         self
     }
 
@@ -209,19 +201,16 @@ impl Namespace {
     ) -> Self {
         assert!(!is_reserved_event(event), "the event {event:?} is reserved");
         let event = event.to_owned();
-        let farewell: Farewell = Arc::new(move |socket| {
+        self.0.handlers.set_farewell(Arc::new(move |socket| {
             let data = data(socket);
             emit::encode(socket.namespace(), &event, None, &data, Flags::default())
-        });
-        let previous = self.0.handlers.write().farewell.replace(farewell);
-        drop(previous);
+        }));
         self
     }
 
     /// Called when a client has joined. What it emits follows the confirmation, and its first steps, up to where it first waits, precede all events.
     pub fn on_connect<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().connect, erase(handler));
-        self
+        self.add(On::Connect, Place::Last, Times::Always, handler)
     }
 
     /// Called for each event of that name.
@@ -230,35 +219,106 @@ impl Namespace {
     ///
     /// If the name is reserved (`connect`, `connect_error`, `disconnect`, `disconnecting`, `newListener`, `removeListener`): no client can send it.
     pub fn on<A>(self, event: &str, handler: impl Handler<A>) -> Self {
-        assert!(
-            !is_reserved_event(event),
-            "no client can send the reserved event {event:?}; see `on_connect` and `on_disconnect`"
-        );
-        let mut handlers = self.0.handlers.write();
-        push(
-            handlers.events.entry(event.into()).or_default(),
-            erase(handler),
-        );
-        drop(handlers);
-        self
+        self.add(On::event(event), Place::Last, Times::Always, handler)
+    }
+
+    /// Called for the next event of that name, whichever socket it comes from, and then taken away. [`Socket::once`] is for one socket.
+    ///
+    /// # Panics
+    ///
+    /// As [`on`](Self::on).
+    pub fn once<A>(self, event: &str, handler: impl Handler<A>) -> Self {
+        self.add(On::event(event), Place::Last, Times::Once, handler)
     }
 
     /// Called for each event, before the middlewares for events and the handlers of its name.
     pub fn on_any<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().any, erase(handler));
-        self
+        self.add(On::Any, Place::Last, Times::Always, handler)
+    }
+
+    /// As [`on_any`](Self::on_any), before those that are there.
+    pub fn prepend_any<A>(self, handler: impl Handler<A>) -> Self {
+        self.add(On::Any, Place::First, Times::Always, handler)
+    }
+
+    /// Called for each event that is sent to a client, once for each recipient of a broadcast, before it is queued; also for a volatile event that is then
+    /// dropped. Acknowledgements are no events. A handler takes what others take: the [`Socket`] is the recipient, and [`Data`](crate::Data) the data.
+    ///
+    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too.
+    ///
+    /// ```
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// use socket_io::{EventName, RawArgs, Socket};
+    ///
+    /// io.of("/").on_any_outgoing(async |socket: Socket, EventName(name): EventName, args: RawArgs| {
+    ///     println!("{} gets {name}: {args:?}", socket.id());
+    /// });
+    /// ```
+    pub fn on_any_outgoing<A>(self, handler: impl Handler<A>) -> Self {
+        self.add(On::AnyOutgoing, Place::Last, Times::Always, handler)
+    }
+
+    /// As [`on_any_outgoing`](Self::on_any_outgoing), before those that are there.
+    pub fn prepend_any_outgoing<A>(self, handler: impl Handler<A>) -> Self {
+        self.add(On::AnyOutgoing, Place::First, Times::Always, handler)
     }
 
     /// Called when a socket is about to leave, while it still is in its rooms.
     pub fn on_disconnecting<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().disconnecting, erase(handler));
-        self
+        self.add(On::Disconnecting, Place::Last, Times::Always, handler)
     }
 
     /// Called when a socket has left, with the [`DisconnectReason`](crate::DisconnectReason).
     pub fn on_disconnect<A>(self, handler: impl Handler<A>) -> Self {
-        push(&mut self.0.handlers.write().disconnect, erase(handler));
+        self.add(On::Disconnect, Place::Last, Times::Always, handler)
+    }
+
+    fn add<A>(self, on: On<'_>, place: Place, times: Times, handler: impl Handler<A>) -> Self {
+        self.0.handlers.add(on, place, times, erase(handler));
         self
+    }
+
+    /// Told of each room of this process that comes or goes, and of each socket that joins or leaves one, in the order in which it happens: `Created` comes
+    /// before the first `Joined`, `Deleted` behind the last [`Left`](crate::RoomChange::Left). The rooms named like the ids of sockets are among them, as with
+    /// the original; a socket's own room comes first when it enters the namespace and goes first when it leaves.
+    ///
+    /// The hook is called outside of all locks, by whoever makes the change, or by another thread that is calling it at the moment. It should be quick: what
+    /// happens meanwhile waits in memory. A panic is caught and logged. Only changes from now on are told, of an adapter that is or uses a
+    /// [`MemoryAdapter`](crate::MemoryAdapter).
+    ///
+    /// ```
+    /// # let io = socket_io::SocketIo::builder().build();
+    /// use socket_io::{RoomChange, RoomEvent};
+    ///
+    /// io.of("/").on_room_event(|event: &RoomEvent| match &event.change {
+    ///     RoomChange::Created => println!("{} begins", event.room),
+    ///     RoomChange::Deleted => println!("{} ends", event.room),
+    ///     _ => {}
+    /// });
+    /// ```
+    pub fn on_room_event(self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> Self {
+        self.0.handlers.add_room_hook(Arc::new(hook));
+        self
+    }
+
+    /// Takes all handlers for events of that name away. Those of single sockets stay.
+    pub fn off(&self, event: &str) {
+        self.0.handlers.clear(On::Event(event));
+    }
+
+    /// Takes all handlers given to [`on_any`](Self::on_any) and [`prepend_any`](Self::prepend_any) away.
+    pub fn off_any(&self) {
+        self.0.handlers.clear(On::Any);
+    }
+
+    /// Takes all handlers for outgoing events away.
+    pub fn off_any_outgoing(&self) {
+        self.0.handlers.clear(On::AnyOutgoing);
+    }
+
+    /// The events that there are handlers for, in no order.
+    pub fn event_names(&self) -> Vec<Text> {
+        self.0.handlers.event_names()
     }
 
     // Its sockets.
@@ -291,6 +351,33 @@ impl Namespace {
         self.all().emit(event, data)
     }
 
+    /// The sockets of all processes of a cluster; see [`Broadcast::fetch_sockets`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
+        self.all().fetch_sockets().await
+    }
+
+    /// The rooms that sockets of this process have joined, each with their number, in no order. The rooms named like the ids of sockets are left out.
+    ///
+    /// ```
+    /// # fn example(io: socket_io::SocketIo) {
+    /// for (room, size) in io.of("/").rooms() {
+    ///     println!("{size} in {room}");
+    /// }
+    /// # }
+    /// ```
+    pub fn rooms(&self) -> Vec<(Room, usize)> {
+        self.adapter().room_sizes()
+    }
+
+    /// How many sockets of this process are in a room; 0 if there is no such room. Who they are, `namespace.to(room).sockets()` tells.
+    pub fn room_size(&self, room: &str) -> usize {
+        self.adapter().room_size(room)
+    }
+
     /// The socket of that id, if it is in the namespace and connected to this process.
     pub fn socket(&self, id: &str) -> Option<Socket> {
         self.adapter().socket(id)
@@ -321,33 +408,8 @@ impl Namespace {
         AckId::new(self.0.acks.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn middlewares(&self) -> Arc<[ErasedMiddleware]> {
-        self.0.handlers.read().middlewares.clone()
-    }
-
-    pub(crate) fn connect_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.0.handlers.read().connect.clone()
-    }
-
-    pub(crate) fn disconnecting_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.0.handlers.read().disconnecting.clone()
-    }
-
-    pub(crate) fn disconnect_handlers(&self) -> Arc<[ErasedHandler]> {
-        self.0.handlers.read().disconnect.clone()
-    }
-
-    pub(crate) fn event_handlers(&self, event: &str) -> EventHandlers {
-        let handlers = self.0.handlers.read();
-        EventHandlers {
-            any: handlers.any.clone(),
-            middlewares: handlers.event_middlewares.clone(),
-            named: handlers.events.get(event).cloned(),
-        }
-    }
-
-    pub(crate) fn farewell_event(&self) -> Option<Farewell> {
-        self.0.handlers.read().farewell.clone()
+    pub(crate) fn registry(&self) -> &Arc<Registry> {
+        &self.0.handlers
     }
 }
 

@@ -1,10 +1,10 @@
 //! One client in one namespace.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
-use engine_io::{Counters, Revision, SendError, Text, Transport};
+use engine_io::{Counters, LatestKey, Revision, SendError, Text, Transport};
 use parking_lot::Mutex;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -16,20 +16,23 @@ use super::emit::{self, Emit, Outcome};
 use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::grant::Deadline;
+use super::handlers::{Callee, On, Registry};
 use super::handshake::Handshake;
 use super::log::Brief;
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::types::TypeMap;
 use super::{SocketIo, handler};
-use crate::adapter::{Flags, IntoRooms, Room, SocketId};
+use crate::adapter::{Flags, IntoRooms, OverflowPolicy, Room, SocketId};
 use crate::protocol::{
     AckId, ArgsError, DisconnectReason, Encoded, Parser, PendingAcks, RawArgs, RawJson,
 };
 
-/// Joined in the middle of its life: before, its middlewares run; afterwards it has left.
+/// Joined in the middle of its life: before, its middlewares run; afterwards it has left, and in the end everybody has been told so.
 const JOINING: u8 = 0;
 const CONNECTED: u8 = 1;
 const LEFT: u8 = 2;
+const GONE: u8 = 3;
 
 /// A client in a namespace. Clones are handles to the same one.
 #[derive(Clone)]
@@ -41,11 +44,15 @@ struct Inner {
     connection: Arc<Connection>,
     auth: Option<RawJson>,
     state: AtomicU8,
+    /// How many sockets its connection had before it, which tells it from those.
+    place: u32,
     deadline: Deadline,
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
     early_rooms: Mutex<Option<Vec<Room>>>,
+    /// Handlers of its own; most sockets have none.
+    handlers: OnceLock<Box<Registry>>,
 }
 
 impl Socket {
@@ -57,6 +64,7 @@ impl Socket {
         max_acks: usize,
     ) -> Self {
         Self(Arc::new(Inner {
+            place: connection.next_place(),
             id,
             namespace,
             connection,
@@ -66,6 +74,7 @@ impl Socket {
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
             early_rooms: Mutex::new(Some(Vec::new())),
+            handlers: OnceLock::new(),
         }))
     }
 
@@ -121,9 +130,39 @@ impl Socket {
         self.0.connection.sender.counters()
     }
 
-    /// Bytes that wait to be written to the client.
+    /// Bytes that wait to be written to the client, over all its namespaces.
     pub fn buffered(&self) -> usize {
         self.0.connection.sender.buffered()
+    }
+
+    /// Waits until nothing waits for the client any more, over all its namespaces: everything is in the hands of the system, or of the answer to a poll. Whether
+    /// the client has got it, only an acknowledgement can tell.
+    ///
+    /// So a program that has much to send sends no faster than the client reads:
+    ///
+    /// ```no_run
+    /// # async fn example(socket: socket_io::Socket, lines: Vec<String>) -> Result<(), socket_io::EmitError> {
+    /// for chunk in lines.chunks(1000) {
+    ///     socket.emit("lines", chunk)?;
+    ///     socket.drained().await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Any number of tasks may wait. What is sent after that moment, and before a waiting task runs again, does not keep it. After the socket has left its
+    /// namespace it still can be waited for what was sent before.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError::Disconnected`] if the connection came to its end first: what waited is lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future gives up waiting, and nothing else.
+    pub async fn drained(&self) -> Result<(), EmitError> {
+        let drained = self.0.connection.sender.drained().await;
+        drained.map_err(|_| EmitError::Disconnected)
     }
 
     // Data of the socket.
@@ -151,7 +190,8 @@ impl Socket {
     /// # Errors
     ///
     /// [`EmitError::Encode`] when the data or the name cannot be sent, [`EmitError::Disconnected`] when the socket has left, [`EmitError::Full`] when the
-    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then.
+    /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then. With another
+    /// [`emit_overflow`](crate::SocketIoBuilder::emit_overflow) a full outbox is no error, or disconnects the client.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
         emit::to_one(self, event, None, data, Flags::default()).map(drop)
     }
@@ -164,6 +204,16 @@ impl Socket {
     /// Whether the next event may be compressed on its way: `socket.compress(false).emit("photo", &jpeg)?`; see [`Emit::compress`].
     pub fn compress(&self, compress: bool) -> Emit {
         Emit::new(self.clone()).compress(compress)
+    }
+
+    /// Of the next event only the newest is wanted: `socket.latest("player 7").emit("position", &position)?`; see [`Emit::latest`].
+    pub fn latest(&self, key: &str) -> Emit {
+        Emit::new(self.clone()).latest(key)
+    }
+
+    /// What happens to the next event if the client's outbox is full: `socket.overflow(OverflowPolicy::DropNewest).emit("tick", &())?`.
+    pub fn overflow(&self, policy: OverflowPolicy) -> Emit {
+        Emit::new(self.clone()).overflow(policy)
     }
 
     /// Sends an event and waits for the client's acknowledgement, as `R`: a tuple takes several arguments, `()` none, every other type the first.
@@ -198,29 +248,49 @@ impl Socket {
             .expect_ack(id, completion)
             .and_then(|()| emit::to_one(self, event, Some(id), data, flags));
         let queued = match outcome {
-            Ok(Outcome::Queued) => Ok(()),
-            Ok(Outcome::Skipped) => Err(AckError::Skipped),
+            Ok(Outcome::Skipped | Outcome::Dropped) => Err(AckError::Skipped),
+            Ok(_) => Ok(()),
             Err(error) => Err(error.into()),
         };
         AckFuture::new(self.clone(), id, answer, queued)
     }
 
-    pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
+    pub(crate) fn send(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
+        self.check_sending()?;
+        let sender = &self.0.connection.sender;
+        let (first, rest) = (packet.header(), packet.attachments());
+        let Some(name) = packet.latest() else {
+            sender.send_frames(first, rest)?;
+            return Ok(Outcome::Queued);
+        };
+        // One that a socket of the same namespace left behind must not be replaced: it is before the packet that this one has joined with.
+        let key = LatestKey::new(self.0.place.into(), name.clone());
+        Ok(match sender.send_latest(&key, first, rest)? {
+            true => Outcome::Replaced,
+            false => Outcome::Queued,
+        })
+    }
+
+    /// The same, unless something else waits. There is nothing that it could replace, so its key means nothing.
+    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
+        self.check_sending()?;
+        let sender = &self.0.connection.sender;
+        Ok(
+            match sender.send_volatile(packet.header(), packet.attachments())? {
+                true => Outcome::Queued,
+                false => Outcome::Skipped,
+            },
+        )
+    }
+
+    fn check_sending(&self) -> Result<(), EmitError> {
         if self.has_left() {
             return Err(EmitError::Disconnected);
         }
         if self.has_expired() {
             return Err(EmitError::Expired);
         }
-        Ok(self.0.connection.sender.send_frames(packet.frames())?)
-    }
-
-    /// The same, unless something else waits; then it returns false.
-    pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<bool, EmitError> {
-        if self.0.state.load(Ordering::Acquire) == LEFT {
-            return Err(EmitError::Disconnected);
-        }
-        Ok(self.0.connection.sender.send_volatile(packet.frames())?)
+        Ok(())
     }
 
     /// Sends the answer to an event, the first time. It is sent even after the socket has left, for as long as the connection lives, unless its authorization
@@ -240,7 +310,8 @@ impl Socket {
             return Err(EmitError::Expired);
         }
         if question.take() {
-            self.0.connection.sender.send_frames(packet.frames())?;
+            let sender = &self.0.connection.sender;
+            sender.send_frames(packet.header(), packet.attachments())?;
         }
         Ok(())
     }
@@ -258,7 +329,7 @@ impl Socket {
     pub(crate) fn expect_ack(&self, id: AckId, completion: Completion) -> Result<(), EmitError> {
         let mut acks = self.0.acks.lock();
         // Checked under the lock, so that no one is left behind when the socket leaves.
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             return Err(EmitError::Disconnected);
         }
         Ok(acks.insert_with_id(id, completion)?)
@@ -291,7 +362,7 @@ impl Socket {
             return early.append(&mut list);
         }
         // A client of revision 3 that has come back has the same id.
-        if self.0.state.load(Ordering::Acquire) != LEFT {
+        if !self.has_left() {
             self.0.namespace.adapter().join(self.id(), &list);
         }
     }
@@ -331,15 +402,18 @@ impl Socket {
 
     /// Makes the client leave the namespace; its connection stays. It gets what was queued before.
     ///
+    /// The socket has left when this returns, however full its outbox is. A client that does not read learns of it when it reads again, or by the end of
+    /// its connection.
+    ///
     /// Handlers given to `on_disconnecting` and `on_disconnect` run up to where they first wait before this returns, so hold no lock that they take.
     pub fn disconnect(&self) {
-        if self.0.state.load(Ordering::Acquire) != LEFT {
+        if !self.has_left() {
             self.say_goodbye();
             self.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
         }
     }
 
-    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before.
+    /// Makes the client leave all namespaces of its connection and closes that. It gets what was queued before, if it takes it within the engine's `close_timeout`.
     pub fn disconnect_all(&self) {
         for socket in self.0.connection.sockets() {
             socket.disconnect();
@@ -351,15 +425,16 @@ impl Socket {
     pub(crate) fn say_goodbye(&self) {
         let sender = &self.0.connection.sender;
         let packet = self.parser().encode_disconnect(self.0.namespace.name());
-        if let Err(SendError::Full { .. }) = sender.send_frames(packet.frames()) {
+        let sent = sender.send_reserved(packet.header(), packet.attachments());
+        if let Err(SendError::Full { .. }) = sent {
             sender.abort();
         }
     }
 
     /// Waits for nothing and may be called by anybody; the first call counts.
     pub(crate) fn leave_namespace(&self, reason: DisconnectReason) {
-        let previous = self.0.state.swap(LEFT, Ordering::AcqRel);
-        if previous == LEFT {
+        let previous = self.0.state.fetch_max(LEFT, Ordering::AcqRel);
+        if previous >= LEFT {
             return;
         }
         let joined = previous == CONNECTED;
@@ -371,8 +446,7 @@ impl Socket {
             reason: Some(reason),
         };
         if joined {
-            let handlers = self.0.namespace.disconnecting_handlers();
-            self.run_handlers(&handlers, || context("disconnecting"));
+            self.run_handlers(On::Disconnecting, || context("disconnecting"));
         }
         self.0.namespace.adapter().remove(self.id());
         self.0.connection.remove(self);
@@ -390,22 +464,39 @@ impl Socket {
                 socket = self.log_id(),
                 %reason,
             );
-            let handlers = self.0.namespace.disconnect_handlers();
-            self.run_handlers(&handlers, || context("disconnect"));
+            self.run_handlers(On::Disconnect, || context("disconnect"));
+        }
+        self.0.state.store(GONE, Ordering::Release);
+        self.clear_handlers_if_gone();
+    }
+
+    // Handlers.
+
+    /// Those of this socket alone, if it ever had any.
+    pub(crate) fn registry(&self) -> Option<&Registry> {
+        self.0.handlers.get().map(|own| &**own)
+    }
+
+    pub(crate) fn registry_or_new(&self) -> &Registry {
+        self.0.handlers.get_or_init(Box::default)
+    }
+
+    /// A handler that has hold of its socket would keep both for ever.
+    pub(crate) fn clear_handlers_if_gone(&self) {
+        if let (GONE, Some(own)) = (self.0.state.load(Ordering::Acquire), self.registry()) {
+            own.clear_all();
         }
     }
 
-    pub(crate) fn run_handlers(
-        &self,
-        handlers: &[handler::ErasedHandler],
-        context: impl Fn() -> Context,
-    ) {
-        if handlers.is_empty() {
+    /// Runs the namespace's handlers, and then those of this socket.
+    pub(crate) fn run_handlers(&self, on: On<'_>, context: impl Fn() -> Context) {
+        let callees = self.callees(on);
+        if callees.is_empty() {
             return;
         }
         // Whoever makes a socket leave may be a thread outside the runtime.
         let _runtime = self.0.connection.io.enter_runtime();
-        for handler in handlers {
+        for handler in callees.iter(self).filter_map(Callee::claim) {
             let context = context();
             let event = context.event.clone();
             // The packet that may break a rule is the one the socket joined with, and that is long done with.
@@ -415,10 +506,29 @@ impl Socket {
         }
     }
 
+    /// Runs the handlers for outgoing events, if there are any.
+    pub(crate) fn tell_outgoing(&self, packet: &EventPacket<'_>) {
+        let wanted = self.0.namespace.registry().watches_outgoing()
+            || self.registry().is_some_and(Registry::watches_outgoing);
+        if !wanted || self.has_left() {
+            return;
+        }
+        let Some(event) = packet.event() else {
+            return;
+        };
+        self.run_handlers(On::AnyOutgoing, || Context {
+            socket: self.clone(),
+            event: event.name.clone(),
+            args: event.args.clone(),
+            ack: None,
+            reason: None,
+        });
+    }
+
     pub(crate) fn report(&self, event: Text, failure: Failure) {
         let error = HandlerError {
             namespace: self.0.namespace.name().clone(),
-            socket: self.id().clone(),
+            socket: Some(self.id().clone()),
             event,
             failure,
         };
@@ -437,7 +547,7 @@ impl Socket {
 
     /// Whether the socket is no more.
     pub(crate) fn has_left(&self) -> bool {
-        self.0.state.load(Ordering::Acquire) == LEFT
+        self.0.state.load(Ordering::Acquire) >= LEFT
     }
 
     /// Until when it is authorized.
@@ -464,7 +574,7 @@ impl Socket {
         let rooms = self.0.early_rooms.lock().take();
         adapter.join(self.id(), &rooms.unwrap_or_default());
         // It may have been told to leave in this moment, by somebody who did not find it in the adapter.
-        if self.0.state.load(Ordering::Acquire) == LEFT {
+        if self.has_left() {
             adapter.remove(self.id());
         }
     }

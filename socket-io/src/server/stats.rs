@@ -29,7 +29,7 @@ pub struct Stats {
 }
 
 /// What is rare enough to be counted in one place for all.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
     pub(crate) handler_failures: AtomicU64,
     pub(crate) joins_refused: AtomicU64,
@@ -57,7 +57,7 @@ impl SocketIo {
     /// println!("{} over WebSocket, {} bytes wait", stats.engine.websocket, stats.engine.queued_bytes);
     /// ```
     pub fn stats(&self) -> Stats {
-        let tally = &self.0.tally;
+        let tally = self.tally();
         let namespaces = self.namespaces();
         let mut stats = Stats {
             engine: self.0.engine.stats(),

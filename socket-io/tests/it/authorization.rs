@@ -151,6 +151,7 @@ async fn nothing_is_taken_or_sent_after_the_end_even_if_the_timer_is_late() {
             // The connection's task is busy, so it cannot notice.
             std::thread::sleep(Duration::from_millis(20));
             assert_eq!(socket.emit("x", &()), Err(EmitError::Expired));
+            assert_eq!(socket.volatile().emit("x", &()), Err(EmitError::Expired));
             assert_eq!(socket.namespace().emit("x", &()).unwrap().sent, 0);
             let asked = socket.emit_with_ack::<u64>("x", &()).await;
             assert_eq!(asked, Err(AckError::Emit(EmitError::Expired)));

@@ -249,7 +249,10 @@ async fn handlers_get_state_data_auth_handshake_event_and_server() {
     }
     client.send(r#"42["missing"]"#).await;
     let error = host.error().await;
-    assert_eq!((&*error.event, error.socket.as_str()), ("missing", &*id));
+    assert_eq!(
+        (&*error.event, error.socket.as_deref()),
+        ("missing", Some(&*id))
+    );
     assert!(matches!(&error.failure, Failure::Missing(what) if what.contains("Point")));
 }
 

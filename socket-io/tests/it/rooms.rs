@@ -290,6 +290,14 @@ impl Adapter for Told {
     fn len(&self) -> usize {
         self.0.len()
     }
+
+    fn room_sizes(&self) -> Vec<(Room, usize)> {
+        self.0.room_sizes()
+    }
+
+    fn room_size(&self, room: &str) -> usize {
+        self.0.room_size(room)
+    }
 }
 
 #[tokio::test]

@@ -117,7 +117,7 @@ impl Fuzz {
     fn input(&mut self) {
         let now = at(self.now);
         let rarely = self.random.chance(5);
-        match self.random.below(18) {
+        match self.random.below(20) {
             0 | 1 => self.receive(rarely),
             2 => self.session.handle_traffic(now),
             3 if rarely => self.session.handle_garbage(self.session.transport()),
@@ -152,6 +152,7 @@ impl Fuzz {
             13 | 14 => self.send(),
             15 if rarely => self.session.close(now),
             16 | 17 => self.pass_time(),
+            18 => self.send_latest(),
             _ => {}
         }
     }
@@ -194,6 +195,18 @@ impl Fuzz {
             }
             Err(SendError::Closed) => assert!(rank(self.session.state()) > 1),
         }
+    }
+
+    fn send_latest(&mut self) {
+        let key = LatestKey::new(self.random.below(3), "key");
+        let frame = Frame::message(&"x".repeat(self.random.below(100) as usize));
+        let before = self.session.buffered();
+        match self.session.send_latest(&key, [&frame].into_iter()) {
+            Ok(true) => assert!(before > 0),
+            Ok(false) => assert_eq!(self.session.buffered(), before + frame.len()),
+            Err(_) => assert_eq!(self.session.buffered(), before),
+        }
+        assert!(self.session.buffered() <= before.max(OUTBOX_LIMIT));
     }
 
     fn pass_time(&mut self) {
@@ -260,6 +273,11 @@ impl Fuzz {
             assert_eq!(after.transport, Transport::Polling);
             assert!(timer <= Some(at(self.now + 10_000)));
         }
+        let closed = matches!(after.state, ReadyState::Closed(_));
+        assert_eq!(
+            self.session.drained().is_some(),
+            closed || after.buffered == 0
+        );
         if self.session.is_writable() {
             assert_eq!((after.state, after.buffered), (ReadyState::Open, 0));
         }

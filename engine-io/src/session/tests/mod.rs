@@ -9,6 +9,7 @@ mod counters;
 mod flow;
 mod fuzz;
 mod heartbeat;
+mod latest;
 mod net;
 mod opening;
 mod pair;

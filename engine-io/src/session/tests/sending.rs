@@ -173,3 +173,95 @@ fn a_flood_of_pings_does_not_fill_the_outbox() {
         assert!(session.buffered() <= 10, "{} bytes", session.buffered());
     }
 }
+
+#[test]
+fn what_must_be_said_goes_beyond_the_limit_but_not_far() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut session = limited_server(transport, 10);
+        send(&mut session, "abcdefg").unwrap();
+        assert!(send(&mut session, "x").is_err());
+        let mut reserved = 0;
+        let full = loop {
+            match session.send_reserved([Frame::message("bye")].iter()) {
+                Ok(()) => reserved += 6,
+                Err(error) => break error,
+            }
+        };
+        let limit = 10 + 64 * 1024;
+        assert_eq!(reserved, (limit - 10) / 6 * 6);
+        let buffered = 10 + reserved;
+        assert_eq!(full, SendError::Full { buffered, limit });
+        assert_eq!(session.buffered(), buffered);
+    }
+    let mut session = limited_server(Transport::WebSocket, 10);
+    session.abort();
+    let sent = session.send_reserved([Frame::message("bye")].iter());
+    assert_eq!(sent, Err(SendError::Closed));
+}
+
+#[test]
+fn a_writer_has_its_turn_when_it_has_written() {
+    for session in &mut both(Transport::WebSocket) {
+        assert!(!session.has_turn(), "nothing is queued");
+        send(session, "ab").unwrap();
+        assert!(session.has_turn());
+        frames(session);
+        send(session, "cd").unwrap();
+        assert!(!session.has_turn(), "it is still writing");
+        session.handle_written(5);
+        assert!(session.has_turn());
+    }
+    let mut session = server(Transport::Polling);
+    send(&mut session, "ab").unwrap();
+    assert!(!session.has_turn(), "a poll fetches it");
+}
+
+#[test]
+fn a_session_is_drained_when_the_last_byte_has_left() {
+    for session in &mut both(Transport::WebSocket) {
+        assert_eq!(session.drained(), Some(Ok(())));
+        send(session, "ab").unwrap();
+        assert_eq!(session.drained(), None);
+        frames(session);
+        session.handle_written(4);
+        assert_eq!(session.drained(), None);
+        session.handle_written(1);
+        assert_eq!(session.drained(), Some(Ok(())));
+    }
+    let mut session = server(Transport::Polling);
+    send(&mut session, "ab").unwrap();
+    assert_eq!(session.drained(), None);
+    session.handle_get().unwrap();
+    payload(&mut session).unwrap();
+    assert_eq!(session.drained(), Some(Ok(())));
+}
+
+#[test]
+fn an_end_says_whether_something_was_lost() {
+    for session in &mut both(Transport::WebSocket) {
+        send(session, "ab").unwrap();
+        session.close(at(0));
+        assert_eq!(session.drained(), None, "it may still leave");
+        frames(session);
+        session.handle_written(5);
+        check_closed(session, CloseReason::ForcedClose);
+        assert_eq!(session.drained(), Some(Ok(())));
+    }
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        for session in &mut both(transport) {
+            send(session, "ab").unwrap();
+            session.handle_transport_closed(CloseReason::TransportClose);
+            assert_eq!(session.drained(), Some(Err(CloseReason::TransportClose)));
+        }
+        for session in &mut both(transport) {
+            session.abort();
+            assert_eq!(session.drained(), Some(Ok(())), "there was nothing to lose");
+        }
+    }
+    // What a parked GET takes along is not lost.
+    let mut session = parked_server();
+    send(&mut session, "ab").unwrap();
+    session.abort();
+    assert_eq!(session.drained(), Some(Ok(())));
+    assert_eq!(payload(&mut session), Some("4ab".into()));
+}

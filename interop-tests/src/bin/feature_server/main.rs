@@ -1,8 +1,10 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
 mod authorization;
+mod flow;
 mod http;
 mod observing;
+mod operators;
 
 use std::error::Error;
 
@@ -15,11 +17,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .map_err(|_| "set PORT to the port to listen on")?
         .parse()?;
     let io = match mode.as_str() {
+        "flow" => flow::io(),
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
         "observing" => observing::server(),
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),
+        "operators" => operators::server(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;

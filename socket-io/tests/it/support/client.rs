@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::panic::Location;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tungstenite::protocol::{Role, WebSocketContext};
 use tungstenite::{Error, Message};
 
@@ -37,7 +37,18 @@ impl Client {
     }
 
     pub(crate) async fn open_with(address: SocketAddr, query: &str, headers: &str) -> Self {
-        let mut client = Self::connect(address, query, headers).await;
+        Self::opened(Self::connect(address, query, headers).await).await
+    }
+
+    /// One that has room for little that it has not read.
+    pub(crate) async fn open_narrow(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(10_000).unwrap();
+        let stream = socket.connect(address).await.unwrap();
+        Self::opened(Self::upgrade(stream, "", "").await).await
+    }
+
+    async fn opened(mut client: Self) -> Self {
         let open = client.text().await;
         assert!(open.starts_with("0{\"sid\":"), "{open}");
         client.sid = open.split('"').nth(3).unwrap().to_owned();
@@ -46,7 +57,10 @@ impl Client {
 
     /// Connects and reads nothing.
     pub(crate) async fn connect(address: SocketAddr, query: &str, headers: &str) -> Self {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        Self::upgrade(TcpStream::connect(address).await.unwrap(), query, headers).await
+    }
+
+    async fn upgrade(mut stream: TcpStream, query: &str, headers: &str) -> Self {
         stream.set_nodelay(true).unwrap();
         let request = format!(
             "GET /socket.io/?EIO=4&transport=websocket{query} HTTP/1.1\r\nHost: test\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\

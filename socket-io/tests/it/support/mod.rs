@@ -1,5 +1,6 @@
 //! What all tests share: a server that listens, and clients.
 
+mod bus;
 mod client;
 mod polling;
 
@@ -14,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
+pub(crate) use bus::Bus;
 pub(crate) use client::{Client, Frame};
 pub(crate) use polling::{Polling, respond};
 
