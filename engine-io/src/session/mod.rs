@@ -256,13 +256,6 @@ impl Session {
         queued.inspect_err(|_| self.counters.full())
     }
 
-    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
-    pub fn skip_volatile(&mut self) -> bool {
-        let skip = self.state == ReadyState::Open && !self.is_writable();
-        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
-        skip
-    }
-
     /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
     ///
     /// # Errors
@@ -290,8 +283,17 @@ impl Session {
     ) -> Result<bool, SendError> {
         self.check_sending()?;
         let size = frames.clone().map(Frame::len).sum();
-        let queued = self.outbox.push_latest(key, frames, size);
-        queued.inspect_err(|_| self.counters.full())
+        let replaced = self.outbox.push_latest(key, frames, size);
+        let replaced = replaced.inspect_err(|_| self.counters.full())?;
+        self.counters.replaced = self.counters.replaced.saturating_add(replaced.into());
+        Ok(replaced)
+    }
+
+    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
+    pub fn skip_volatile(&mut self) -> bool {
+        let skip = self.state == ReadyState::Open && !self.is_writable();
+        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
+        skip
     }
 
     fn check_sending(&self) -> Result<(), SendError> {
