@@ -3,7 +3,8 @@
 //!
 //! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
 //! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite, which can let
-//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `deflate` adds compressed WebSocket messages (permessage-deflate) to it.
+//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `deflate` adds compressed WebSocket messages (permessage-deflate) to it,
+//! and feature `tls` lets its own listener encrypt.
 //!
 //! ```no_run
 //! # #[cfg(feature = "server")]
@@ -56,6 +57,11 @@ mod server;
 mod socket;
 #[cfg(feature = "server")]
 mod stats;
+#[cfg(feature = "tls")]
+mod tls;
+#[cfg(all(feature = "server", not(feature = "tls")))]
+#[path = "no_tls.rs"]
+mod tls;
 
 #[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;
@@ -76,10 +82,13 @@ pub use wire::{BinaryForm, Revision, Wire};
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
-    ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService, HttpCompression,
-    Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, serve,
+    Acceptor, ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService,
+    HttpCompression, Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server,
+    ServerConfig, serve,
 };
 #[cfg(feature = "server")]
 pub use socket::{Sender, Socket};
 #[cfg(feature = "server")]
 pub use stats::{Closed, Stats};
+#[cfg(feature = "tls")]
+pub use tls::{TlsConfig, TlsError};

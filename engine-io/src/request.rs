@@ -30,6 +30,14 @@ impl ConnectionInfo {
         }
     }
 
+    /// An unencrypted connection without an address, such as one over a Unix socket.
+    pub fn local() -> Self {
+        Self {
+            remote_addr: None,
+            secure: false,
+        }
+    }
+
     /// The same, encrypted.
     pub fn secure(mut self) -> Self {
         self.secure = true;

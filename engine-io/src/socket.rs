@@ -105,9 +105,7 @@ impl Socket {
 
     /// A handle that sends and closes from anywhere.
     pub fn sender(&self) -> Sender {
-        Sender {
-            shared: self.shared.clone(),
-        }
+        Sender::new(self.shared.clone())
     }
 
     /// Queues a message; see [`Sender::send`].
@@ -454,6 +452,10 @@ pub struct Sender {
 }
 
 impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>) -> Self {
+        Self { shared }
+    }
+
     /// Queues a message. Never waits.
     ///
     /// # Errors

@@ -7,6 +7,8 @@ mod brotli;
 pub mod protocol;
 #[cfg(feature = "server")]
 mod server;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
@@ -20,16 +22,18 @@ pub use adapter::{
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
+    Acceptor, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
     Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
 };
+#[cfg(feature = "tls")]
+pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
-    Context, Data, Emit, EmitError, EventName, EventPacket, EventStream, Failure, FetchError,
-    FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Middleware, Namespace,
-    Outcome, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, Socket, SocketData, SocketDetails,
-    SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
+    Context, Data, Drain, DrainReport, Emit, EmitError, EventName, EventPacket, EventStream,
+    Failure, FetchError, FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Health,
+    Middleware, Namespace, Outcome, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState,
+    Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
 };
 
 /// Compresses a whole file.

@@ -1,7 +1,7 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
 pub(crate) mod boundary;
-mod stream;
+pub(crate) mod stream;
 mod websocket;
 
 use std::collections::VecDeque;

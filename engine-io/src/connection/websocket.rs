@@ -242,7 +242,7 @@ impl WebSocket {
                 Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 Poll::Ready(Ok(length)) => {
                     written += length;
-                    self.unflushed = matches!(self.stream, Stream::Other(_));
+                    self.unflushed = self.stream.keeps_writes();
                     self.advance(length);
                 }
             }

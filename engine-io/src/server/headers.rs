@@ -15,6 +15,11 @@ pub(crate) fn common(headers: &mut HeaderMap, request: &Parts) {
     }
 }
 
+/// Over HTTP/1.1 the connection ends behind this answer.
+pub(crate) fn last_of_connection(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+}
+
 /// Tells caches that the answer depends on that request header, too. There is one `Vary` header, however many say so.
 pub(crate) fn vary(headers: &mut HeaderMap, name: &'static str) {
     let known: Vec<_> = headers

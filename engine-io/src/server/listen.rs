@@ -1,30 +1,32 @@
-//! The engine on a TCP listener of its own.
+//! The engine on a listener of its own.
 
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
-use tokio::sync::watch;
+use tokio::net::{TcpListener, ToSocketAddrs};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::Server;
-use super::service::Unanswered;
+use super::acceptor::Acceptor;
+use super::hosting::host;
+use crate::connection::Stream;
 use crate::request::ConnectionInfo;
+use crate::tls::TlsConfig;
 
-/// How long a connection may take to send the headers of a request.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes that the headers of a request may have.
-const MAX_HEADERS: usize = 64 * 1024;
-/// Pause after the system refused a connection, for instance because it has no more file descriptors.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// How long a connection may take to negotiate TLS.
+const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
+/// The first pause after the system refused a connection, for instance because it has no more file descriptors; each further one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// The longest of these pauses.
+const LAST_PAUSE: Duration = Duration::from_secs(1);
 /// How long connections may finish their requests when the listener stops.
 const GRACE: Duration = Duration::from_secs(2);
 
@@ -70,84 +72,81 @@ impl Listener {
     }
 }
 
-/// Serves a hyper service over HTTP/1.1 with upgrades on a TCP listener until `stop` is ready, then waits a moment for requests under way.
+/// Serves a hyper service until `stop` is ready, then waits a moment for requests under way: over HTTP/1.1 with upgrades, and, if TLS has agreed on it, over
+/// HTTP/2 with WebSockets on its streams.
 ///
 /// Requests carry [`ConnectionInfo`] in their extensions.
-pub async fn serve<S, B>(listener: TcpListener, service: S, stop: impl Future<Output = ()>)
+pub async fn serve<S, B>(listener: impl Into<Acceptor>, service: S, stop: impl Future<Output = ()>)
 where
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
         + Clone
         + Send
         + 'static,
-    S::Future: Send,
+    S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
+    let acceptor = listener.into();
+    let places = Arc::new(Semaphore::new(acceptor.max_connections));
     let mut stop = pin!(stop);
     let (stopping, stopped) = watch::channel(());
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (stream, info, place) = tokio::select! {
+            accepted = accept(&acceptor, &places) => accepted,
             () = &mut stop => break,
         };
-        match accepted {
-            Ok((stream, peer)) => {
-                let connection = connection(stream, peer, service.clone(), stopped.clone());
-                tokio::spawn(connection);
+        let (tls, service, stopped) = (acceptor.tls.clone(), service.clone(), stopped.clone());
+        tokio::spawn(async move {
+            if let Some((stream, info, http2)) = negotiate(stream, info, tls).await {
+                host(stream, info, http2, service, stopped).await;
             }
-            Err(error) => {
-                tracing::warn!(name: "accept_failed", target: "engine_io", %error);
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-            }
-        }
+            drop(place);
+        });
     }
-    drop((listener, stopped));
+    drop((acceptor, stopped));
     let _ = stopping.send(());
     let _ = tokio::time::timeout(GRACE, stopping.closed()).await;
 }
 
-async fn connection<S, B>(
-    stream: TcpStream,
-    peer: SocketAddr,
-    service: S,
-    mut stopped: watch::Receiver<()>,
-) where
-    S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Send,
-    S::Future: Send,
-    B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
-{
-    // Packets are small and wait for nothing.
-    let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
-        request.extensions_mut().insert(ConnectionInfo::new(peer));
-        let response = service.call(request);
-        async {
-            let Ok(response) = response.await;
-            match response.extensions().get::<Unanswered>() {
-                None => Ok(response),
-                Some(&Unanswered { after }) => {
-                    tokio::time::sleep(after).await;
-                    // hyper closes the connection without a word.
-                    Err(io::Error::other("upgrade for an unknown path"))
-                }
+/// The next connection, and its place among those that there may be.
+async fn accept(
+    acceptor: &Acceptor,
+    places: &Arc<Semaphore>,
+) -> (Stream, ConnectionInfo, OwnedSemaphorePermit) {
+    let place = places.clone().acquire_owned().await;
+    let place = place.expect("the semaphore is never closed");
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match acceptor.accept().await {
+            Ok((stream, info)) => return (stream, info, place),
+            // The peer was in a hurry.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(error) => {
+                tracing::warn!(name: "accept_failed", target: "engine_io", %error);
+                tokio::time::sleep(pause).await;
+                pause = LAST_PAUSE.min(pause * 2);
             }
         }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
-        .with_upgrades();
-    let mut connection = pin!(connection);
-    let result = tokio::select! {
-        result = &mut connection => result,
-        _ = stopped.changed() => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
+    }
+}
+
+/// Encrypts the connection, if that is wanted; true if the peer wants HTTP/2. `None` when it failed.
+async fn negotiate(
+    stream: Stream,
+    info: ConnectionInfo,
+    tls: Option<TlsConfig>,
+) -> Option<(Stream, ConnectionInfo, bool)> {
+    let Some(tls) = tls else {
+        return Some((stream, info, false));
     };
-    if let Err(error) = result {
-        tracing::debug!(name: "http_failed", target: "engine_io", %error);
+    match tokio::time::timeout(NEGOTIATION_TIMEOUT, tls.accept(stream)).await {
+        Ok(Ok((stream, http2))) => Some((stream, info.secure(), http2)),
+        Ok(Err(error)) => {
+            tracing::debug!(name: "tls_failed", target: "engine_io", %error);
+            None
+        }
+        Err(error) => {
+            tracing::debug!(name: "tls_failed", target: "engine_io", %error);
+            None
+        }
     }
 }

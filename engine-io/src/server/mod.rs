@@ -1,17 +1,21 @@
 //! The server role: sessions over HTTP requests and WebSockets.
 
+mod acceptor;
 mod compression;
 mod config;
 mod cookie;
 mod cors;
 mod encoding;
 mod headers;
+mod hosting;
 mod jsonp;
 mod listen;
 mod polling;
 mod refusal;
 mod route;
 mod service;
+#[cfg(unix)]
+mod unix;
 mod websocket;
 
 use std::fmt;
@@ -26,6 +30,7 @@ use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
+pub use acceptor::Acceptor;
 pub use compression::HttpCompression;
 pub use config::ServerConfig;
 pub use cookie::{Cookie, CookiePriority, SameSite};
@@ -41,7 +46,7 @@ use crate::registry::Registry;
 use crate::request::Request as SessionRequest;
 use crate::session::Session;
 use crate::sid::Sid;
-use crate::socket::Socket;
+use crate::socket::{Sender, Socket};
 use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
@@ -60,7 +65,8 @@ struct Inner {
     /// Taken out when the server closes, which ends `accept`.
     sockets: Mutex<Option<mpsc::Sender<Socket>>>,
     accepted: AsyncMutex<mpsc::Receiver<Socket>>,
-    closed: AtomicBool,
+    /// No more sessions are opened.
+    refusing: AtomicBool,
     /// Refused requests by code.
     refused: [AtomicU64; 6],
 }
@@ -82,7 +88,7 @@ impl Server {
                 registry: Arc::default(),
                 sockets: Mutex::new(Some(sender)),
                 accepted: AsyncMutex::new(receiver),
-                closed: AtomicBool::new(false),
+                refusing: AtomicBool::new(false),
                 refused: Default::default(),
             }),
         }
@@ -95,6 +101,20 @@ impl Server {
     /// No session is lost when the future is dropped.
     pub async fn accept(&self) -> Option<Socket> {
         self.inner.accepted.lock().await.recv().await
+    }
+
+    /// Refuses further handshakes, with status 503; the sessions that there are go on, until they end or [`close`](Self::close) ends them.
+    ///
+    /// From now on HTTP/1.1 connections are closed behind a refusal and behind the last answer of a session, so that the client's next handshake opens
+    /// another one, which a load balancer can send elsewhere.
+    pub fn refuse_handshakes(&self) {
+        self.inner.refusing.store(true, Ordering::Release);
+    }
+
+    /// Handles to the open sessions, in no order.
+    pub fn senders(&self) -> Vec<Sender> {
+        let sessions = self.inner.registry.all();
+        sessions.into_iter().map(Sender::new).collect()
     }
 
     /// How many sessions are open.
@@ -125,7 +145,7 @@ impl Server {
 
     /// Ends every session at once, refuses further handshakes and ends [`accept`](Self::accept).
     pub fn close(&self) {
-        self.inner.closed.store(true, Ordering::Release);
+        self.refuse_handshakes();
         self.inner.sockets.lock().take();
         for shared in self.inner.registry.all() {
             shared.abort();
@@ -180,7 +200,13 @@ impl Server {
                 self.handshake(parts, transport, wire, late).await
             }
             Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
-            Ok(Route::Poll(shared)) => Ok(polling::poll(&shared).await),
+            Ok(Route::Poll(shared)) => {
+                let mut response = polling::poll(&shared).await;
+                if self.is_refusing() && shared.lock().is_closed() {
+                    headers::last_of_connection(response.headers_mut());
+                }
+                Ok(response)
+            }
             Ok(Route::Data(shared)) => {
                 Ok(polling::data(&shared, parts, body, config, jsonp.is_some()).await)
             }
@@ -244,7 +270,7 @@ impl Server {
         late: Result<(), Refusal>,
     ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.is_refusing() {
             return Err(Refusal::Closing);
         }
         if let Some(allow) = &config.allow_request {
@@ -339,7 +365,7 @@ impl Server {
             return Err(id_in_use());
         }
         // A server that closes sets this first, so either it finds the session or the session finds this.
-        if self.inner.closed.load(Ordering::Acquire) {
+        if self.is_refusing() {
             self.inner.registry.remove(&shared);
             return Err(Refusal::Closing);
         }
@@ -368,6 +394,10 @@ impl Server {
                 websocket::close(*websocket).await;
             }
         }
+    }
+
+    fn is_refusing(&self) -> bool {
+        self.inner.refusing.load(Ordering::Acquire)
     }
 
     /// A place in the backlog of `accept`, waited for while there is none.

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bytes::{Buf, BufMut, Bytes};
 use http::request::Parts;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use http_body::Body;
 
 use super::compression;
 use super::config::ServerConfig;
+use super::headers::last_of_connection;
 use super::jsonp;
 use super::refusal::{answer, bare};
 use crate::connection::{Shared, now};
@@ -142,9 +143,7 @@ where
         }
         Err(BodyError::Failed | BodyError::SessionClosed) => {
             let mut response = bare(StatusCode::BAD_REQUEST);
-            response
-                .headers_mut()
-                .insert(header::CONNECTION, HeaderValue::from_static("close"));
+            last_of_connection(response.headers_mut());
             return response;
         }
     };

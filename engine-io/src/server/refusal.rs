@@ -6,10 +6,11 @@
 //! | 1 | `Session ID unknown` | the session never was or is over |
 //! | 2 | `Bad handshake method` | a handshake that is no GET |
 //! | 3 | `Bad request` | what the request says does not fit the session or itself |
+//! | 3 | `Server is closing` | the server takes no more sessions |
 //! | 4 | `Forbidden`, or the text of the request check | the request check said no |
 //! | 5 | `Unsupported protocol version` | `EIO` is not 4, and `allow_eio3` is off |
 //!
-//! Plain requests get status 400 (403 for code 4) and `{"code":1,"message":"Session ID unknown"}`; WebSocket requests get 400 with the message as text,
+//! Plain requests get status 400 (403 for code 4, 503 when the server is closing) and `{"code":1,"message":"Session ID unknown"}`; WebSocket requests get 400 with the message as text,
 //! and the connection is closed. Source: the reference's `server.ts`.
 
 use std::fmt;
@@ -17,6 +18,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
+use super::headers::last_of_connection;
 use crate::transport::Transport;
 
 /// Why a request was refused.
@@ -79,8 +81,8 @@ impl Refusal {
             Self::TransportMismatch { .. }
             | Self::ProtocolMismatch(_)
             | Self::TransportHandshake
-            | Self::IdGeneration(_)
-            | Self::Closing => "Bad request",
+            | Self::IdGeneration(_) => "Bad request",
+            Self::Closing => "Server is closing",
             Self::WebSocketHandshake(message) => message,
             Self::Forbidden(text) if text.is_empty() => "Forbidden",
             Self::Forbidden(text) => text,
@@ -125,7 +127,9 @@ impl Refusal {
             message: self.message(),
         };
         let json = serde_json::to_vec(&body).expect("a number and a text always serialize");
-        answer(self.status(), "application/json", json.into())
+        let mut response = answer(self.status(), "application/json", json.into());
+        self.send_elsewhere(&mut response);
+        response
     }
 
     /// The answer to a WebSocket request.
@@ -137,9 +141,8 @@ impl Refusal {
         };
         let body = Bytes::copy_from_slice(self.message().as_bytes());
         let mut response = answer(status, "text/html", body);
-        response
-            .headers_mut()
-            .insert(header::CONNECTION, HeaderValue::from_static("close"));
+        last_of_connection(response.headers_mut());
+        self.send_elsewhere(&mut response);
         if matches!(self, Self::WebSocketHandshake(_)) {
             response.headers_mut().insert(
                 header::SEC_WEBSOCKET_VERSION,
@@ -147,6 +150,17 @@ impl Refusal {
             );
         }
         response
+    }
+}
+
+impl Refusal {
+    /// Another server, or a later one, takes the client: over another connection, and at once.
+    fn send_elsewhere(&self, response: &mut Response<Bytes>) {
+        if *self == Self::Closing {
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
+            last_of_connection(headers);
+        }
     }
 }
 

@@ -123,8 +123,8 @@ pub struct Session {
     upgrade: Upgrade,
     upgrade_timeout: Duration,
     candidate_binary: BinaryForm,
-    /// A packet for the candidate, made by the last input.
-    candidate_packet: Option<Packet>,
+    /// A packet for the candidate, made by the last input. Boxed, since most sessions never have one.
+    candidate_packet: Option<Box<Packet>>,
     polling: Polling,
     outbox: Outbox,
     counters: Counters,
@@ -579,7 +579,7 @@ impl Session {
         };
         self.candidate_packet = match self.side {
             Side::Server => None,
-            Side::Client => Some(Packet::Ping("probe".into())),
+            Side::Client => Some(Box::new(Packet::Ping("probe".into()))),
         };
         self.candidate_binary = BinaryForm::Raw;
         true
@@ -597,7 +597,7 @@ impl Session {
         self.heartbeat.handle_traffic(now);
         match self.upgrade.handle_packet(self.side, packet) {
             Step::Probed if self.side == Side::Server => {
-                self.candidate_packet = Some(Packet::Pong("probe".into()));
+                self.candidate_packet = Some(Box::new(Packet::Pong("probe".into())));
             }
             Step::Switch => self.switch(),
             Step::Fail => self.fail_upgrade(),
@@ -628,7 +628,7 @@ impl Session {
             self.counters.sent(&Packet::Upgrade);
             return Some(Packet::Upgrade);
         }
-        let packet = self.candidate_packet.take()?;
+        let packet = *self.candidate_packet.take()?;
         self.counters.sent(&packet);
         Some(packet)
     }

@@ -9,13 +9,13 @@ use hyper::client::conn::http2::SendRequest;
 use hyper::ext::Protocol;
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Header, echo, soon};
 
 /// A client of a server that speaks HTTP/2 alone and echoes.
-struct Client(SendRequest<Full<Bytes>>);
+pub(crate) struct Client(SendRequest<Full<Bytes>>);
 
 impl Client {
     async fn of(server: &Server) -> Self {
@@ -35,7 +35,10 @@ impl Client {
                 tokio::spawn(echo(socket));
             }
         });
-        let stream = TcpStream::connect(address).await.unwrap();
+        Self::over(TcpStream::connect(address).await.unwrap()).await
+    }
+
+    pub(crate) async fn over(stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) -> Self {
         let executor = TokioExecutor::new();
         let handshake = hyper::client::conn::http2::handshake(executor, TokioIo::new(stream));
         let (client, connection) = soon(handshake).await.unwrap();
@@ -48,12 +51,21 @@ impl Client {
         soon(self.0.send_request(request)).await.unwrap()
     }
 
-    async fn get(&mut self, query: &str) -> (Response<()>, String) {
+    pub(crate) async fn get(&mut self, query: &str) -> (Response<()>, String) {
         let target = format!("http://localhost/engine.io/?EIO=4{query}");
         text(self.send(Request::get(target), "").await).await
     }
 
-    async fn connect(&mut self, protocol: &'static str, query: &str) -> Response<Incoming> {
+    #[cfg(feature = "tls")]
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.is_closed()
+    }
+
+    pub(crate) async fn connect(
+        &mut self,
+        protocol: &'static str,
+        query: &str,
+    ) -> Response<Incoming> {
         let request = Request::builder()
             .method(Method::CONNECT)
             .uri(format!("http://localhost/engine.io/?{query}"))
@@ -72,19 +84,23 @@ async fn text(response: Response<Incoming>) -> (Response<()>, String) {
 }
 
 /// A WebSocket on a stream; its frames are short.
-struct Stream(TokioIo<Upgraded>);
+pub(crate) struct Stream(TokioIo<Upgraded>);
 
 impl Stream {
-    async fn of(response: Response<Incoming>) -> Self {
+    pub(crate) async fn of(response: Response<Incoming>) -> Self {
         assert_eq!(response.status(), 200);
         for absent in ["upgrade", "sec-websocket-accept", "content-type"] {
             assert!(!response.headers().contains_key(absent), "{absent}");
         }
+        Self::upgraded(response).await
+    }
+
+    pub(crate) async fn upgraded(response: Response<Incoming>) -> Self {
         let upgraded = soon(hyper::upgrade::on(response)).await.unwrap();
         Self(TokioIo::new(upgraded))
     }
 
-    async fn send(&mut self, text: &str) {
+    pub(crate) async fn send(&mut self, text: &str) {
         let frame = Header::TEXT.frame(text.as_bytes());
         soon(self.0.write_all(&frame)).await.unwrap();
     }
@@ -102,7 +118,7 @@ impl Stream {
         (head[0], String::from_utf8(payload).unwrap())
     }
 
-    async fn text(&mut self) -> String {
+    pub(crate) async fn text(&mut self) -> String {
         let (first, text) = self.frame().await;
         assert_eq!(first, 0x81, "{text}");
         text

@@ -9,9 +9,12 @@ mod handshake;
 mod hosting;
 mod http2;
 mod limits;
+mod listening;
 mod polling;
 mod stats;
 mod support;
+#[cfg(feature = "tls")]
+mod tls;
 mod upgrade;
 mod v3;
 mod websocket;

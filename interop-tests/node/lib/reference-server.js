@@ -18,6 +18,7 @@ const modes = {
   'eio-client': engineClient,
   http: httpRich,
   'http-plain': httpPlain,
+  close: closing,
   'event-middleware': eventMiddleware,
   grants,
   flow,
@@ -136,6 +137,16 @@ function httpRich(server) {
 
 function httpPlain(server) {
   serveHttp(new Server(server, { httpCompression: false, serveClient: false, addTrailingSlash: false }));
+}
+
+function closing(server) {
+  const io = new Server(server);
+  for (const name of ['/', '/other']) {
+    io.of(name).on('connection', (socket) => {
+      socket.on('close', () => setTimeout(() => io.close(), 300));
+      socket.on('disconnect', (reason) => console.log(reason));
+    });
+  }
 }
 
 function serveHttp(io) {

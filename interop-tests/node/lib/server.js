@@ -57,6 +57,7 @@ class ServerProcess {
     this.mode = mode;
     this.program = program;
     this.env = env;
+    this.stdout = '';
     this.stderr = '';
     this.child = null;
     this.port = 0;
@@ -71,13 +72,14 @@ class ServerProcess {
     this.port = port;
     const child = spawn(program, args, {
       env: { ...process.env, ...this.env, MODE: this.mode, PORT: String(port) },
-      stdio: ['ignore', 'ignore', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.child = child;
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message));
       child.once('exit', (code, signal) => resolve(`exit ${signal ?? code}`));
     });
+    child.stdout.setEncoding('utf8').on('data', (text) => (this.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (this.stderr += text));
     running.add(child);
     servers.add(this);
@@ -127,6 +129,11 @@ export function exampleCommand(name) {
   return [process.execPath, fileURLToPath(new URL(`reference-${name}.js`, import.meta.url))];
 }
 
+/** The command that starts another program of the folder, which the reference has no counterpart of. */
+export function siblingCommand(name) {
+  return isReference ? [] : command(name);
+}
+
 function command(sibling) {
   const program = process.env.INTEROP_SERVER;
   if (!program) throw new Error('INTEROP_SERVER is not set: the path of a server program, or "reference"');
@@ -136,7 +143,7 @@ function command(sibling) {
   return [process.execPath, fileURLToPath(new URL('reference-server.js', import.meta.url))];
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((resolve, reject) => {
     const probe = createServer();
     probe.once('error', reject);

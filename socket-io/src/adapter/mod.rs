@@ -169,6 +169,7 @@ impl Delivery {
         }
     }
 }
+
 /// What [`Adapter::fetch_sockets`] returns.
 pub type FetchSockets<'a> =
     Pin<Box<dyn Future<Output = Result<Vec<RemoteSocket>, FetchError>> + Send + 'a>>;
@@ -229,26 +230,18 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// How many sockets of this process are in a room.
     fn room_size(&self, room: &str) -> usize;
 
-    /// Sends a packet to the sockets that match. No lock of the adapter is held meanwhile. What is in the packet, [`EventPacket::event`] tells.
-    fn broadcast(&self, packet: &EventPacket<'_>, target: &Target, flags: Flags) -> Delivery {
-        let mut delivery = Delivery::default();
-        for socket in self.sockets(target) {
-            delivery.count(socket.deliver(packet, flags));
-        }
-        delivery
-    }
-
-    /// The same, and tells what became of the packet for each socket of this process.
-    fn broadcast_each(
+    /// Sends a packet to the sockets that match, and tells what became of it for each of this process. No lock of the adapter is held meanwhile. What is in the
+    /// packet, [`EventPacket::event`] tells.
+    fn broadcast(
         &self,
         packet: &EventPacket<'_>,
         target: &Target,
         flags: Flags,
-    ) -> Vec<(SocketId, Outcome)> {
-        let sockets = self.sockets(target).into_iter();
-        sockets
-            .map(|socket| (socket.id().clone(), socket.deliver(packet, flags)))
-            .collect()
+        told: &mut dyn FnMut(&SocketId, Outcome),
+    ) {
+        for socket in self.sockets(target) {
+            told(socket.id(), socket.deliver(packet, flags));
+        }
     }
 
     /// Sends a packet to the sockets of other processes that match and passes their acknowledgements on to `answers`. Those of this process have got it when

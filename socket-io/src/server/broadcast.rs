@@ -116,8 +116,12 @@ impl Broadcast {
         data: &(impl Serialize + ?Sized),
     ) -> Result<Delivery, EmitError> {
         let packet = self.encode(event, data)?;
+        let mut delivery = Delivery::default();
         let adapter = self.namespace.adapter();
-        Ok(adapter.broadcast(&packet, &self.target, self.flags))
+        adapter.broadcast(&packet, &self.target, self.flags, &mut |_, outcome| {
+            delivery.count(outcome);
+        });
+        Ok(delivery)
     }
 
     /// The same, and tells of each chosen socket of this process what became of the event.
@@ -144,8 +148,12 @@ impl Broadcast {
         data: &(impl Serialize + ?Sized),
     ) -> Result<Vec<(SocketId, Outcome)>, EmitError> {
         let packet = self.encode(event, data)?;
+        let mut outcomes = Vec::new();
         let adapter = self.namespace.adapter();
-        Ok(adapter.broadcast_each(&packet, &self.target, self.flags))
+        adapter.broadcast(&packet, &self.target, self.flags, &mut |id, outcome| {
+            outcomes.push((id.clone(), outcome));
+        });
+        Ok(outcomes)
     }
 
     fn encode(
@@ -154,7 +162,7 @@ impl Broadcast {
         data: &(impl Serialize + ?Sized),
     ) -> Result<EventPacket<'_>, EmitError> {
         let packet = emit::encode(&self.namespace, event, None, data, self.flags)?;
-        Ok(packet.keyed(event, self.latest.as_deref()))
+        Ok(packet.with_latest(event, self.latest.as_deref()))
     }
 
     /// Sends an event to the chosen sockets and collects their acknowledgements: of each its first argument, as `R`. Who leaves before it has answered is

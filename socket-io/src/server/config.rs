@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
+use http::Uri;
 use http::request::Parts;
 use serde::Serialize;
 
@@ -46,10 +47,15 @@ pub(crate) struct Config {
     pub(crate) on_error: Option<Arc<OnError>>,
     pub(crate) remote_data: Option<Arc<RemoteData>>,
     pub(crate) bundles: Option<Arc<Bundles>>,
+    pub(crate) health_path: Option<Box<str>>,
     pub(crate) tally: Arc<Tally>,
 }
 
 impl Config {
+    pub(crate) fn is_health(&self, uri: &Uri) -> bool {
+        self.health_path.as_deref() == Some(uri.path())
+    }
+
     /// Tells the error hook, or else the log.
     pub(crate) fn report(&self, socket: Option<&Socket>, error: &HandlerError) {
         Tally::count(&self.tally.handler_failures);
@@ -113,6 +119,7 @@ impl Default for SocketIoBuilder {
                 on_error: None,
                 remote_data: None,
                 bundles: None,
+                health_path: None,
                 tally: Arc::default(),
             },
         }
@@ -386,6 +393,20 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Answers requests for exactly this path with the server's health, for load balancers and supervisors: 200 while it serves, 503 while it drains and once
+    /// it is closed. Off by default.
+    ///
+    /// The body tells what [`SocketIo::health`] does, with the time in seconds: `{"state":"serving","connections":2,"sockets":3,"unfinished_handlers":0,"uptime":60}`.
+    /// It is for everybody who asks, so choose a path that is not passed on to the world if that is not for everybody to know.
+    ///
+    /// ```
+    /// let io = socket_io::SocketIo::builder().health_path("/healthz").build();
+    /// ```
+    pub fn health_path(mut self, path: &str) -> Self {
+        self.config.health_path = Some(path.into());
+        self
+    }
+
     /// Makes the adapter of each namespace, of which it is given the name. Default: [`MemoryAdapter`].
     pub fn adapter<A: Adapter>(mut self, make: impl Fn(&str) -> A + Send + Sync + 'static) -> Self {
         self.config.adapter = Arc::new(move |name| Arc::new(make(name)));
@@ -418,6 +439,7 @@ impl fmt::Debug for Config {
             .field("broadcast_overflow", &self.broadcast_overflow)
             .field("decoder", &self.decoder)
             .field("bundles", &self.bundles)
+            .field("health_path", &self.health_path)
             .field("parser", &self.parser)
             .finish_non_exhaustive()
     }

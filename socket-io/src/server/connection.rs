@@ -49,6 +49,8 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
+    /// The connection has ended, and the server counts its handlers.
+    is_over: bool,
     /// The task waits for one of them to end.
     is_busy: bool,
     /// Not later than the first end of an authorization.
@@ -127,8 +129,25 @@ impl Connection {
 
     /// Counts a handler until the guard is dropped.
     pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
-        self.state.lock().running += 1;
+        let mut state = self.state.lock();
+        state.running += 1;
+        let is_over = state.is_over;
+        drop(state);
+        if is_over {
+            self.io.count_unfinished(1);
+        }
         RunningHandler(self.clone())
+    }
+
+    /// The connection has ended.
+    fn finish(&self) {
+        let mut state = self.state.lock();
+        state.is_over = true;
+        let running = state.running;
+        drop(state);
+        if running > 0 {
+            self.io.count_unfinished(running as isize);
+        }
     }
 
     /// How many handlers wait, told to one of its sockets only, so that a sum over sockets has each connection once.
@@ -194,7 +213,11 @@ impl Drop for RunningHandler {
         state.running -= 1;
         let was_busy = std::mem::take(&mut state.is_busy);
         let waker = was_busy.then(|| state.waker.clone()).flatten();
+        let is_over = state.is_over;
         drop(state);
+        if is_over {
+            self.0.io.count_unfinished(-1);
+        }
         if let Some(waker) = waker {
             waker.wake();
         }
@@ -274,8 +297,8 @@ impl Driver {
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
-            // It joined while the others were told.
-            _ if self.connection.io.is_closed() => DisconnectReason::ServerShuttingDown,
+            // The server drains, or the socket joined while the others were told.
+            _ if self.connection.io.is_shutting_down() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
         };
         self.leave_all(reason);
@@ -698,6 +721,8 @@ impl Driver {
 impl Drop for Driver {
     fn drop(&mut self) {
         self.leave_all(DisconnectReason::ForcedClose);
+        // Before the engine hears of it, so that nobody who waits for the last connection misses its handlers.
+        self.connection.finish();
         // Whoever keeps a socket that has left keeps no task with it.
         let waker = self.connection.state.lock().waker.take();
         drop(waker);

@@ -107,7 +107,7 @@ impl Emit {
         data: &(impl Serialize + ?Sized),
     ) -> Result<Outcome, EmitError> {
         let packet = encode(self.socket.namespace(), event, None, data, self.flags)?;
-        let packet = packet.keyed(event, self.latest.as_deref());
+        let packet = packet.with_latest(event, self.latest.as_deref());
         deliver(&self.socket, &packet, self.flags)
     }
 
@@ -183,11 +183,15 @@ fn queue(
     flags: Flags,
     policy: OverflowPolicy,
 ) -> Result<Outcome, EmitError> {
-    socket.tell_outgoing(packet);
+    if socket.watches_outgoing() {
+        socket.check_sending()?;
+        socket.tell_outgoing(packet);
+    }
+    let packet = packet.encoded();
     let queued = if flags.volatile {
-        socket.send_volatile(packet.encoded())
+        socket.send_volatile(packet)
     } else {
-        socket.send(packet.encoded())
+        socket.send(packet)
     };
     match (queued, flags.overflow.unwrap_or(policy)) {
         (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {

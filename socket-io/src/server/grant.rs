@@ -165,7 +165,9 @@ impl Socket {
             let sent = match caught(|| farewell(self)) {
                 Ok(packet) => packet
                     .and_then(|packet| {
-                        self.tell_outgoing(&packet);
+                        if self.watches_outgoing() {
+                            self.tell_outgoing(&packet);
+                        }
                         let packet = packet.encoded();
                         let sender = &self.connection().sender;
                         Ok(sender.send_frames(packet.header(), packet.attachments())?)

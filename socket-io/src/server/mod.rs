@@ -5,6 +5,7 @@ mod broadcast;
 mod bundle;
 mod config;
 mod connection;
+mod drain;
 mod eio3;
 mod emit;
 mod error;
@@ -13,6 +14,7 @@ mod grant;
 pub(crate) mod handler;
 pub(crate) mod handlers;
 mod handshake;
+mod health;
 mod inbox;
 mod log;
 mod namespace;
@@ -34,12 +36,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
+#[cfg(unix)]
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use engine_io::{EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text};
+use engine_io::{
+    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text,
+};
 use http::{Request, Response, Uri};
 use http_body::Body;
 use parking_lot::RwLock;
@@ -53,6 +59,7 @@ use tokio::time::Instant;
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
 pub use config::SocketIoBuilder;
+pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
 pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
@@ -60,6 +67,7 @@ pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handlers::HandlerId;
 pub use handshake::Handshake;
+pub use health::{Health, ServerState};
 pub use namespace::{Namespace, WeakNamespace};
 pub use packet::EventPacket;
 pub use refusal::Refusal;
@@ -89,7 +97,9 @@ pub(crate) struct Inner {
     patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
-    closed: watch::Sender<bool>,
+    state: watch::Sender<ServerState>,
+    /// Handlers that are running although the connection is over. Those of open connections are counted there.
+    unfinished: watch::Sender<isize>,
     ids: AtomicU32,
     /// When it was made: what deadlines are counted from.
     epoch: Instant,
@@ -112,7 +122,8 @@ impl SocketIo {
             namespaces: RwLock::default(),
             patterns: RwLock::default(),
             runtime: OnceLock::new(),
-            closed: watch::Sender::new(false),
+            state: watch::Sender::new(ServerState::Serving),
+            unfinished: watch::Sender::new(0),
             ids: AtomicU32::new(0),
             epoch: Instant::now(),
         }));
@@ -262,23 +273,37 @@ impl SocketIo {
         Ok(())
     }
 
-    /// Serves on a listener until [`close`](Self::close).
-    pub async fn serve(&self, listener: TcpListener) {
+    /// Listens on a Unix socket and serves until [`close`](Self::close). The socket's file is removed in the end, and one that a server has left behind is
+    /// replaced; see [`Acceptor::bind_unix`].
+    ///
+    /// # Errors
+    ///
+    /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    #[cfg(unix)]
+    pub async fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
+        self.serve(Acceptor::bind_unix(path).await?).await;
+        Ok(())
+    }
+
+    /// Serves on a listener until [`close`](Self::close): one of tokio, or an [`Acceptor`]. There can be several of them at a time.
+    pub async fn serve(&self, listener: impl Into<Acceptor>) {
         engine_io::serve(listener, self.service(), self.closed()).await;
         self.finished().await;
     }
 
     /// Ready once the server is closed.
     pub async fn closed(&self) {
-        let mut closed = self.0.closed.subscribe();
+        let mut state = self.0.state.subscribe();
         // The sender lives as long as this handle.
-        let _ = closed.wait_for(|closed| *closed).await;
+        let _ = state.wait_for(|state| *state == ServerState::Closed).await;
     }
 
     /// Closes the server: all sockets leave with the reason `server shutting down`, their connections are closed without a disconnect packet, so that clients
-    /// come back when there is a server again, and no more are taken.
+    /// come back when there is a server again, and no more are taken. What is queued for them is lost; [`drain`](Self::drain) is gentler.
+    ///
+    /// Closing again does nothing. A closed server cannot be opened again: build another one.
     pub fn close(&self) {
-        self.0.closed.send_replace(true);
+        self.0.state.send_replace(ServerState::Closed);
         for namespace in self.namespaces() {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
@@ -330,8 +355,9 @@ impl SocketIo {
         }
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        *self.0.closed.borrow()
+    /// Connections that end without a reason of their own end because of this.
+    pub(crate) fn is_shutting_down(&self) -> bool {
+        *self.0.state.borrow() != ServerState::Serving
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -434,7 +460,7 @@ impl Drop for Inner {
 
 impl Respond for SocketIo {
     fn matches(&self, uri: &Uri) -> bool {
-        Respond::matches(&self.0.engine, uri)
+        Respond::matches(&self.0.engine, uri) || self.0.config.is_health(uri)
     }
 
     fn destroy_upgrade(&self) -> Option<Duration> {
@@ -446,6 +472,9 @@ impl Respond for SocketIo {
         B: Body + Send + 'static,
         B::Data: Send,
     {
+        if self.0.config.is_health(request.uri()) {
+            return self.health().answer(request.method());
+        }
         self.start();
         let path = request.uri().path();
         let file = path

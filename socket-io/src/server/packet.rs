@@ -13,6 +13,7 @@ use crate::protocol::{DecoderLimits, Encoded, Event, Packet};
 pub struct EventPacket<'a> {
     namespace: &'a Namespace,
     encoded: Encoded,
+    latest: Option<&'a str>,
     event: OnceLock<Option<Event>>,
 }
 
@@ -21,19 +22,25 @@ impl<'a> EventPacket<'a> {
         Self {
             namespace,
             encoded,
+            latest: None,
             event: OnceLock::new(),
         }
     }
 
-    /// Marks an event of which only the newest is wanted. Events of different names do not replace each other.
-    pub(crate) fn keyed(mut self, event: &str, key: Option<&str>) -> Self {
+    /// Marks an event of which only the newest is wanted, if there is a key. Events of different names do not replace each other.
+    pub(crate) fn with_latest(mut self, event: &str, key: Option<&'a str>) -> Self {
         if let Some(key) = key {
             // The length keeps event and key apart.
-            self.encoded = self
-                .encoded
-                .with_latest(format!("{} {event}{key}", event.len()));
+            let key = format!("{} {event}{key}", event.len());
+            self.encoded = self.encoded.with_latest(key);
         }
+        self.latest = key;
         self
+    }
+
+    /// The key given to [`Broadcast::latest`](crate::Broadcast::latest).
+    pub fn latest(&self) -> Option<&str> {
+        self.latest
     }
 
     /// The frames as they go to each client.

@@ -283,7 +283,7 @@ impl Socket {
         )
     }
 
-    fn check_sending(&self) -> Result<(), EmitError> {
+    pub(crate) fn check_sending(&self) -> Result<(), EmitError> {
         if self.has_left() {
             return Err(EmitError::Disconnected);
         }
@@ -506,13 +506,14 @@ impl Socket {
         }
     }
 
-    /// Runs the handlers for outgoing events, if there are any.
+    /// Whether there are handlers for outgoing events.
+    pub(crate) fn watches_outgoing(&self) -> bool {
+        self.0.namespace.registry().watches_outgoing()
+            || self.registry().is_some_and(Registry::watches_outgoing)
+    }
+
+    /// Runs the handlers for outgoing events.
     pub(crate) fn tell_outgoing(&self, packet: &EventPacket<'_>) {
-        let wanted = self.0.namespace.registry().watches_outgoing()
-            || self.registry().is_some_and(Registry::watches_outgoing);
-        if !wanted || self.has_left() {
-            return;
-        }
         let Some(event) = packet.event() else {
             return;
         };

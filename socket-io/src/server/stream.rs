@@ -33,7 +33,7 @@ impl Socket {
     /// The events of that name from this client, from now on, until the socket has left. They are acknowledged by handlers only.
     ///
     /// Nothing is lost: up to 32 events wait in the stream, and those behind them as handlers that have not ended, so that a client of whom too many wait is
-    /// not read from any more; see [`max_handlers`](crate::SocketIoBuilder::max_handlers). So read the stream, or drop it.
+    /// not read from any more; see [`max_handlers`](crate::SocketIoBuilder::max_handlers) and [`inbox_limit`](crate::SocketIoBuilder::inbox_limit). So read the stream, or drop it.
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();

@@ -7,25 +7,27 @@ mod recorder;
 #[path = "../it/support/mod.rs"]
 mod support;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use socket_io::{Data, SocketIo, SocketIoBuilder};
+use socket_io::{Data, Parser, RemoteSocket, SocketIo, SocketIoBuilder, Value};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tracing::level_filters::LevelFilter;
 
 use recorder::Recorder;
-use support::{Client, Polling, respond, until};
+use support::{Client, OneWay, Polling, respond, until};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/OBSERVABILITY.md");
 /// What only a system out of resources brings about, or a race.
-const RARE: [&str; 4] = [
+const RARE: [&str; 6] = [
     "accept_failed",
     "id_generation_failed",
     "websocket_lost",
     "websocket_refused",
+    // With a listener that encrypts, and with one on a Unix socket whose folder is made read-only.
+    "tls_failed",
+    "socket_not_removed",
 ];
 
 /// Target, name, level and fields of each documented event.
@@ -60,7 +62,7 @@ async fn get(io: &SocketIo, target: &str) {
 
 #[tokio::test]
 async fn every_event_is_documented_and_none_has_a_session_id() {
-    let (recorder, _guard) = Recorder::listen(LevelFilter::TRACE);
+    let (recorder, _guard) = Recorder::listen();
     traffic_makes_no_events(&recorder).await;
     let (io, address) = host(|builder| {
         builder
@@ -68,6 +70,8 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
             .outbox_limit(1000)
             .max_payload(2000)
             .serve_client("/nowhere")
+            // JSON has no such keys.
+            .remote_data(|_| BTreeMap::from([((1, 2), 3)]))
             .on_refusal(|_, _| panic!("on purpose"))
     })
     .await;
@@ -83,6 +87,8 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
 
     let mut client = Client::open(address).await;
     let id = client.join("/").await;
+    let socket = io.of("/").socket(&id).unwrap();
+    assert_eq!(RemoteSocket::from(socket).details().data, Value::Null);
     client
         .ask(r#"420["fail"]"#, r#"430[{"message":"internal error"}]"#)
         .await;
@@ -125,9 +131,16 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
     candidate.ask("2probe", "3probe").await;
     candidate.send("5").await;
 
-    let (_, hasty) = host(|builder| builder.connect_timeout(Duration::from_millis(1))).await;
+    let (one_way, address) = host(|builder| builder.parser(Parser::custom(OneWay))).await;
+    one_way.of("/").on_any_outgoing(async || ());
+    let mut obscure = Client::open(address).await;
+    obscure.ask("4join", "4Connect").await;
+    one_way.emit("x", &()).unwrap();
+
+    let (drained, hasty) = host(|builder| builder.connect_timeout(Duration::from_millis(1))).await;
     let mut idle = Client::open(hasty).await;
     idle.check_end().await;
+    drained.drain(Duration::ZERO).await;
 
     let documented = documented();
     let expected: BTreeSet<_> = documented

@@ -2,13 +2,13 @@
 
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use super::soon;
 
-pub(crate) struct Http {
-    pub(crate) stream: TcpStream,
+pub(crate) struct Http<S = TcpStream> {
+    pub(crate) stream: S,
     /// Read and not yet used.
     pub(crate) ahead: Vec<u8>,
 }
@@ -43,6 +43,17 @@ impl Http {
     pub(crate) async fn connect(address: SocketAddr) -> Self {
         let stream = soon(TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream)
+    }
+
+    /// Closes with a reset, so that nothing queued is delivered.
+    pub(crate) fn reset(self) {
+        self.stream.set_zero_linger().unwrap();
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
+    pub(crate) fn over(stream: S) -> Self {
         Self {
             stream,
             ahead: Vec::new(),
@@ -132,11 +143,6 @@ impl Http {
     pub(crate) async fn is_ended(&mut self) -> bool {
         let mut byte = [0];
         self.ahead.is_empty() && matches!(soon(self.stream.read(&mut byte)).await, Ok(0) | Err(_))
-    }
-
-    /// Closes with a reset, so that nothing queued is delivered.
-    pub(crate) fn reset(self) {
-        self.stream.set_zero_linger().unwrap();
     }
 }
 

@@ -1,6 +1,7 @@
 //! A server with the options that a suite is about: `MODE=<suite> PORT=<n> feature_server`.
 
 mod authorization;
+mod close;
 mod flow;
 mod http;
 mod observing;
@@ -20,6 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "flow" => flow::io(),
         "http" => http::rich(std::env::var_os("CLIENT_DIST").as_deref()),
         "http-plain" => http::plain(),
+        "close" => close::closing(),
         "observing" => observing::server(),
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),

@@ -8,8 +8,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use socket_io::protocol::Event;
 use socket_io::{
-    Adapter, Args, Broadcast, Delivery, EventPacket, FetchError, FetchSockets, Flags,
-    MemoryAdapter, Namespace, RawArgs, RemoteAnswers, RemoteSocket, Room, Socket, SocketDetails,
+    Adapter, Args, Broadcast, EventPacket, FetchError, FetchSockets, Flags, MemoryAdapter,
+    Namespace, Outcome, RawArgs, RemoteAnswers, RemoteSocket, Room, Socket, SocketDetails,
     SocketId, Target, Value, WeakNamespace,
 };
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout_at};
 /// What servers tell each other. Where it is a question, its number is repeated in the answers.
 #[derive(Clone, Debug)]
 enum Message {
-    Broadcast(Wanted, Words),
+    Broadcast(Wanted, Words, Option<String>),
     Ask(Wanted, Words, u64, Duration),
     Join(Wanted, Vec<Room>),
     Leave(Wanted, Vec<Room>),
@@ -110,12 +110,14 @@ fn words(event: &Event) -> Words {
 
 fn choice(namespace: &Namespace, (target, flags): Wanted) -> Broadcast {
     let all = namespace.all().local().compress(!flags.uncompressed);
-    let chosen = all.to(target.rooms).except(target.except);
+    let mut chosen = all.to(target.rooms).except(target.except);
     if flags.volatile {
-        chosen.volatile()
-    } else {
-        chosen
+        chosen = chosen.volatile();
     }
+    if let Some(policy) = flags.overflow {
+        chosen = chosen.overflow(policy);
+    }
+    chosen
 }
 
 impl Inner {
@@ -172,8 +174,13 @@ impl Inner {
         reply: impl Fn(Message) + Send + 'static,
     ) {
         match message {
-            Message::Broadcast(wanted, (event, args)) => {
-                choice(namespace, wanted).emit(&event, &Args(args)).unwrap();
+            Message::Broadcast(wanted, (event, args), latest) => {
+                let chosen = choice(namespace, wanted);
+                let chosen = match latest {
+                    Some(key) => chosen.latest(&key),
+                    None => chosen,
+                };
+                chosen.emit(&event, &Args(args)).unwrap();
             }
             Message::Ask(wanted, (event, args), number, time) => {
                 let chosen = choice(namespace, wanted).timeout(time);
@@ -289,11 +296,19 @@ impl Adapter for BusAdapter {
         self.0.local.room_size(room)
     }
 
-    fn broadcast(&self, packet: &EventPacket<'_>, target: &Target, flags: Flags) -> Delivery {
+    fn broadcast(
+        &self,
+        packet: &EventPacket<'_>,
+        target: &Target,
+        flags: Flags,
+        told: &mut dyn FnMut(&SocketId, Outcome),
+    ) {
         self.0.publish(flags, || {
-            Message::Broadcast((target.clone(), flags), words(packet.event().unwrap()))
+            let latest = packet.latest().map(str::to_owned);
+            let words = words(packet.event().unwrap());
+            Message::Broadcast((target.clone(), flags), words, latest)
         });
-        self.0.local.broadcast(packet, target, flags)
+        self.0.local.broadcast(packet, target, flags, told);
     }
 
     fn broadcast_with_ack(

@@ -2,6 +2,7 @@
 
 mod bus;
 mod client;
+mod one_way;
 mod polling;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 pub(crate) use bus::Bus;
 pub(crate) use client::{Client, Frame};
+pub(crate) use one_way::OneWay;
 pub(crate) use polling::{Polling, respond};
 
 /// What does not happen within this time does not happen.

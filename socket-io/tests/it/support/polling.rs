@@ -67,6 +67,11 @@ impl Polling {
         );
     }
 
+    /// Says goodbye, which counts if the server has not done so before.
+    pub(crate) async fn leave(&self) {
+        self.request(Method::POST, "1").await;
+    }
+
     /// The next packet, polling until there is one; pings are answered, not shown.
     pub(crate) async fn packet(&mut self) -> String {
         loop {

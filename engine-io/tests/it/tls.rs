@@ -1,0 +1,266 @@
+//! TLS in the stand-alone listener, and in a host that does it by itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use engine_io::{Acceptor, Server, ServerConfig, TlsConfig, TlsError, serve};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto::ring};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
+
+use crate::http2::{Client, Stream};
+use crate::listening::check_session;
+use crate::support::{echo, soon};
+
+/// A certificate for `localhost` that vouches for itself, and its key, both as PEM.
+struct Identity {
+    chain: String,
+    key: String,
+}
+
+impl Identity {
+    fn new() -> Self {
+        let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self {
+            chain: certified.cert.pem(),
+            key: certified.signing_key.serialize_pem(),
+        }
+    }
+
+    fn config(&self) -> TlsConfig {
+        TlsConfig::from_pem(self.chain.as_bytes(), self.key.as_bytes()).unwrap()
+    }
+
+    /// A connection of a client that trusts this certificate alone.
+    async fn connect(
+        &self,
+        address: SocketAddr,
+        protocol: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let mut roots = RootCertStore::empty();
+        roots
+            .add(CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap())
+            .unwrap();
+        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        config.alpn_protocols = vec![protocol.into()];
+        let stream = TcpStream::connect(address).await?;
+        let name = "localhost".try_into().unwrap();
+        soon(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
+    }
+}
+
+async fn listen(server: &Server, tls: TlsConfig) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = Acceptor::from(listener).tls(tls);
+    tokio::spawn(serve(acceptor, server.service(), std::future::pending()));
+    address
+}
+
+#[tokio::test]
+async fn sessions_over_tls_are_secure() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let address = listen(&server, identity.config()).await;
+    let request = check_session(&server, async || {
+        identity.connect(address, "http/1.1").await.unwrap()
+    })
+    .await;
+    assert!(request.is_secure());
+    assert!(request.remote_addr().unwrap().ip().is_loopback());
+}
+
+#[tokio::test]
+async fn http_2_is_agreed_on_with_those_who_want_it() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let address = listen(&server, identity.config()).await;
+    let mut client = Client::over(identity.connect(address, "h2").await.unwrap()).await;
+    let (response, open) = client.get("&transport=polling").await;
+    assert_eq!(response.status(), 200);
+    assert!(open.starts_with("0{"), "{open}");
+    let socket = soon(server.accept()).await.unwrap();
+    assert!(socket.request().is_secure());
+    let websocket = client.connect("websocket", "EIO=4&transport=websocket");
+    let mut websocket = Stream::of(websocket.await).await;
+    tokio::spawn(echo(soon(server.accept()).await.unwrap()));
+    assert!(websocket.text().await.starts_with("0{"));
+    websocket.send("4a").await;
+    assert_eq!(websocket.text().await, "4a");
+}
+
+#[tokio::test]
+async fn one_who_cannot_agree_disturbs_nobody() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let address = listen(&server, identity.config()).await;
+    let silent = TcpStream::connect(address).await.unwrap();
+    let mut plain = TcpStream::connect(address).await.unwrap();
+    plain.write_all(b"GET / HTTP/1.1\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    // An alert at the most.
+    let _ = soon(plain.read_to_end(&mut rest)).await;
+    assert!(rest.len() < 10, "{rest:?}");
+    // Who trusts somebody else hangs up himself.
+    assert!(Identity::new().connect(address, "h2").await.is_err());
+    check_session(&server, async || {
+        identity.connect(address, "http/1.1").await.unwrap()
+    })
+    .await;
+    drop(silent);
+}
+
+/// Waits for the end of a stream, and returns when it came by a clock that does not wait.
+async fn ended(mut stream: impl tokio::io::AsyncRead + Unpin) -> u64 {
+    tokio::time::pause();
+    let begin = Instant::now();
+    let _ = stream.read_to_end(&mut Vec::new()).await;
+    let time = begin.elapsed();
+    tokio::time::resume();
+    time.as_secs_f64().round() as u64
+}
+
+#[tokio::test]
+async fn silence_is_limited_before_and_after_the_agreement() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let address = listen(&server, identity.config()).await;
+    let time = ended(TcpStream::connect(address).await.unwrap()).await;
+    assert_eq!(time, 10);
+    for protocol in ["http/1.1", "h2"] {
+        let stream = identity.connect(address, protocol).await.unwrap();
+        assert_eq!(ended(stream).await, 30, "{protocol}");
+    }
+}
+
+/// Lets so many seconds pass, and everybody do in each of them what is to be done.
+async fn pass(seconds: usize) {
+    tokio::time::pause();
+    for _ in 0..seconds {
+        tokio::time::advance(Duration::from_secs(1)).await;
+        for _ in 0..500 {
+            tokio::task::yield_now().await;
+        }
+    }
+    tokio::time::resume();
+}
+
+#[tokio::test]
+async fn an_idle_connection_of_http_2_lasts_as_long_as_its_websockets() {
+    let never = Duration::from_secs(3600);
+    let server = Server::new(ServerConfig::default().ping_interval(never));
+    let identity = Identity::new();
+    let address = listen(&server, identity.config()).await;
+    let accepting = server.clone();
+    tokio::spawn(async move {
+        while let Some(socket) = accepting.accept().await {
+            tokio::spawn(echo(socket));
+        }
+    });
+    let mut idle = Client::over(identity.connect(address, "h2").await.unwrap()).await;
+    idle.get("&transport=polling").await;
+    let mut used = Client::over(identity.connect(address, "h2").await.unwrap()).await;
+    used.get("&transport=polling").await;
+    let websocket = used.connect("websocket", "EIO=4&transport=websocket");
+    let mut websocket = Stream::of(websocket.await).await;
+    websocket.text().await;
+    pass(100).await;
+    assert!(idle.is_closed());
+    websocket.send("4a").await;
+    assert_eq!(websocket.text().await, "4a");
+}
+
+#[tokio::test]
+async fn a_new_certificate_counts_for_new_connections() {
+    let (server, old, new) = (Server::default(), Identity::new(), Identity::new());
+    let config = old.config();
+    let address = listen(&server, config.clone()).await;
+    let before = old.connect(address, "http/1.1").await.unwrap();
+    assert!(new.connect(address, "http/1.1").await.is_err());
+    config.replace(&new.config());
+    assert!(old.connect(address, "http/1.1").await.is_err());
+    check_session(&server, async || {
+        new.connect(address, "http/1.1").await.unwrap()
+    })
+    .await;
+    let mut before = crate::support::Http::over(before);
+    before.get("/").await.check(404, "");
+}
+
+#[tokio::test]
+async fn a_configuration_of_rustls_is_taken_as_it_is() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let address = listen(&server, rustls_config(&identity).into()).await;
+    check_session(&server, async || {
+        identity.connect(address, "http/1.1").await.unwrap()
+    })
+    .await;
+}
+
+fn rustls_config(identity: &Identity) -> Arc<rustls::ServerConfig> {
+    let chain = CertificateDer::from_pem_slice(identity.chain.as_bytes()).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![chain], key)
+        .unwrap();
+    Arc::new(config)
+}
+
+#[tokio::test]
+async fn a_host_may_encrypt_by_itself() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let acceptor = TlsAcceptor::from(rustls_config(&identity));
+    let service = server.service();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let stream = acceptor.accept(stream).await.unwrap();
+            let connection = hyper::server::conn::http1::Builder::new()
+                .serve_connection(TokioIo::new(stream), service.clone())
+                .with_upgrades();
+            tokio::spawn(connection);
+        }
+    });
+    check_session(&server, async || {
+        identity.connect(address, "http/1.1").await.unwrap()
+    })
+    .await;
+}
+
+#[test]
+fn what_is_no_certificate_or_key_is_told() {
+    let (a, b) = (Identity::new(), Identity::new());
+    let from =
+        |chain: &str, key: &str| TlsConfig::from_pem(chain.as_bytes(), key.as_bytes()).unwrap_err();
+    let broken = "-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n";
+    for chain in ["", "text", broken, &a.key] {
+        let error = from(chain, &a.key);
+        assert!(
+            matches!(error, TlsError::Certificate(_)),
+            "{chain:?}: {error}"
+        );
+    }
+    for key in ["", "text", &a.chain] {
+        let error = from(&a.chain, key);
+        assert!(matches!(error, TlsError::Key(_)), "{key:?}: {error}");
+    }
+    let error = from(&a.chain, &b.key);
+    assert!(matches!(error, TlsError::Rejected(_)), "{error}");
+    let error = TlsConfig::from_pem_files("/no/such/chain.pem", "key.pem").unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot read /no/such/chain.pem: entity not found"
+    );
+}
