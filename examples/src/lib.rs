@@ -8,6 +8,7 @@
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
 //! | `custom_parser` | packets in a format of one's own, CBOR |
+//! | `recovery` | a ticker whose readers miss nothing when their connection breaks |
 //! | `drain` | an end that sends clients elsewhere, a few at a time, and the health for a load balancer |
 //! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |
 //! | `bench_server` | the server that benchmarks are run against |

@@ -32,8 +32,10 @@ pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
     Context, Data, Drain, DrainReport, Emit, EmitError, EventName, EventPacket, EventStream,
     Failure, FetchError, FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Health,
-    Middleware, Namespace, Outcome, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState,
-    Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
+    InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome,
+    RecoveryConfig, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore,
+    Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, StoreError,
+    StoreFuture, StoredSession, WeakNamespace,
 };
 
 /// Compresses a whole file.

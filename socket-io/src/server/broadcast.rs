@@ -10,7 +10,6 @@ use super::ack::{Answer, BroadcastAcks, Completion, RemoteAnswers};
 use super::emit::{self, Outcome};
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
-use super::packet::EventPacket;
 use super::remote::{FetchError, RemoteSocket};
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, OverflowPolicy, SocketId, Target};
@@ -115,12 +114,8 @@ impl Broadcast {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Delivery, EmitError> {
-        let packet = self.encode(event, data)?;
         let mut delivery = Delivery::default();
-        let adapter = self.namespace.adapter();
-        adapter.broadcast(&packet, &self.target, self.flags, &mut |_, outcome| {
-            delivery.count(outcome);
-        });
+        self.send(event, data, &mut |_, outcome| delivery.count(outcome))?;
         Ok(delivery)
     }
 
@@ -147,22 +142,29 @@ impl Broadcast {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Vec<(SocketId, Outcome)>, EmitError> {
-        let packet = self.encode(event, data)?;
         let mut outcomes = Vec::new();
-        let adapter = self.namespace.adapter();
-        adapter.broadcast(&packet, &self.target, self.flags, &mut |id, outcome| {
+        self.send(event, data, &mut |id, outcome| {
             outcomes.push((id.clone(), outcome));
-        });
+        })?;
         Ok(outcomes)
     }
 
-    fn encode(
+    fn send(
         &self,
         event: &str,
         data: &(impl Serialize + ?Sized),
-    ) -> Result<EventPacket<'_>, EmitError> {
-        let packet = emit::encode(&self.namespace, event, None, data, self.flags)?;
-        Ok(packet.with_latest(event, self.latest.as_deref()))
+        told: &mut dyn FnMut(&SocketId, Outcome),
+    ) -> Result<(), EmitError> {
+        let (latest, target) = (self.latest.as_deref(), &self.target);
+        emit::to_many(
+            &self.namespace,
+            event,
+            data,
+            latest,
+            target,
+            self.flags,
+            told,
+        )
     }
 
     /// Sends an event to the chosen sockets and collects their acknowledgements: of each its first argument, as `R`. Who leaves before it has answered is

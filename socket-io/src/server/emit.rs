@@ -10,8 +10,8 @@ use super::namespace::Namespace;
 use super::packet::EventPacket;
 use super::socket::Socket;
 use super::stats::Tally;
-use crate::adapter::{Flags, OverflowPolicy};
-use crate::protocol::AckId;
+use crate::adapter::{Flags, OverflowPolicy, SocketId, Target};
+use crate::protocol::{AckId, Encoded, Outgoing};
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,8 @@ impl Emit {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Outcome, EmitError> {
-        let packet = encode(self.socket.namespace(), event, None, data, self.flags)?;
-        let packet = packet.with_latest(event, self.latest.as_deref());
-        deliver(&self.socket, &packet, self.flags)
+        let latest = self.latest.as_deref();
+        to_one(&self.socket, event, None, data, latest, self.flags)
     }
 
     /// Sends the event and waits for the acknowledgement; see [`Socket::emit_with_ack`]. Of a volatile event that was dropped the answer is
@@ -128,10 +127,52 @@ pub(crate) fn to_one(
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
+    latest: Option<&str>,
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
+    if let (Some(identity), None, None, false) = (socket.identity(), ack, latest, flags.volatile) {
+        let outgoing = outgoing(socket.namespace(), event, data)?;
+        return identity.send(socket, outgoing, flags);
+    }
     let packet = encode(socket.namespace(), event, ack, data, flags)?;
-    deliver(socket, &packet, flags)
+    let packet = packet.with_latest(event, latest);
+    let policy = socket.namespace().config().emit_overflow;
+    match queue(socket, &packet, flags, policy)? {
+        Outcome::Overflowed => Err(EmitError::Disconnected),
+        outcome => Ok(outcome),
+    }
+}
+
+/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process.
+pub(crate) fn to_many(
+    namespace: &Namespace,
+    event: &str,
+    data: &(impl Serialize + ?Sized),
+    latest: Option<&str>,
+    target: &Target,
+    flags: Flags,
+    told: &mut dyn FnMut(&SocketId, Outcome),
+) -> Result<(), EmitError> {
+    if let (Some(journal), None, false) = (namespace.journal(), latest, flags.volatile) {
+        let outgoing = outgoing(namespace, event, data)?;
+        journal.send_to_many(namespace, outgoing, target, flags, told);
+    } else {
+        let packet = encode(namespace, event, None, data, flags)?;
+        let packet = packet.with_latest(event, latest);
+        namespace.adapter().broadcast(&packet, target, flags, told);
+    }
+    Ok(())
+}
+
+/// Writes an event, all but its offset.
+fn outgoing(
+    namespace: &Namespace,
+    event: &str,
+    data: &(impl Serialize + ?Sized),
+) -> Result<Outgoing, EmitError> {
+    let config = namespace.config();
+    let outgoing = Outgoing::new_with(&config.parser, event, data, config.max_attachments);
+    Ok(outgoing?)
 }
 
 /// Writes an event for clients of a namespace.
@@ -155,20 +196,15 @@ pub(crate) fn encode<'a>(
     Ok(EventPacket::new(namespace, packet))
 }
 
-/// Queues a finished event for one client.
-fn deliver(socket: &Socket, packet: &EventPacket<'_>, flags: Flags) -> Result<Outcome, EmitError> {
-    let policy = socket.namespace().config().emit_overflow;
-    match queue(socket, packet, flags, policy)? {
-        Outcome::Overflowed => Err(EmitError::Disconnected),
-        outcome => Ok(outcome),
-    }
-}
-
 impl Socket {
     /// Queues one recipient's share of a broadcast.
     pub(crate) fn deliver(&self, packet: &EventPacket<'_>, flags: Flags) -> Outcome {
         let policy = self.namespace().config().broadcast_overflow;
-        match queue(self, packet, flags, policy) {
+        let result = match packet.round() {
+            Some(round) => round.deliver(self, packet.encoded(), flags.overflow.unwrap_or(policy)),
+            None => queue(self, packet, flags, policy),
+        };
+        match result {
             Ok(outcome) => outcome,
             Err(EmitError::Full { .. }) => Outcome::Dropped,
             Err(_) => Outcome::Disconnected,
@@ -187,22 +223,25 @@ fn queue(
         socket.check_sending()?;
         socket.tell_outgoing(packet);
     }
-    let packet = packet.encoded();
-    let queued = if flags.volatile {
-        socket.send_volatile(packet)
-    } else {
-        socket.send(packet)
-    };
-    match (queued, flags.overflow.unwrap_or(policy)) {
+    if flags.volatile {
+        return socket.send_volatile(packet.encoded());
+    }
+    let outcome = push(socket, packet.encoded(), flags.overflow.unwrap_or(policy))?;
+    if outcome == Outcome::Overflowed {
+        report_overflow(socket);
+    }
+    Ok(outcome)
+}
+
+/// Queues a packet, and does what the policy says where there is no room. Calls nothing of the user's.
+pub(crate) fn push(
+    socket: &Socket,
+    packet: &Encoded,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    match (socket.send(packet), policy) {
         (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {
             let connection = socket.connection();
-            tracing::warn!(
-                name: "overflow",
-                target: "socket_io",
-                connection = connection.sender.number(),
-                namespace = %Brief(socket.namespace().name()),
-                socket = socket.log_id(),
-            );
             Tally::count(&connection.io.tally().overflowed);
             connection.sender.abort();
             Ok(Outcome::Overflowed)
@@ -210,4 +249,15 @@ fn queue(
         (Err(EmitError::Full { .. }), OverflowPolicy::DropNewest) => Ok(Outcome::Dropped),
         (result, _) => result,
     }
+}
+
+/// The connection of a client that reads too slowly was closed.
+pub(crate) fn report_overflow(socket: &Socket) {
+    tracing::warn!(
+        name: "overflow",
+        target: "socket_io",
+        connection = socket.connection().sender.number(),
+        namespace = %Brief(socket.namespace().name()),
+        socket = socket.log_id(),
+    );
 }

@@ -13,6 +13,7 @@ use super::emit;
 use super::error::EmitError;
 use super::handler::{Handler, Middleware, erase, erase_middleware};
 use super::handlers::{On, Place, Registry, Times};
+use super::recovery::{Journal, Lease};
 use super::remote::{FetchError, RemoteSocket};
 use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
@@ -28,6 +29,8 @@ struct Inner {
     name: Text,
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
+    /// What was sent, if clients can get their sessions back.
+    journal: Option<Lease>,
     /// Shared with the namespaces made from this one.
     handlers: Arc<Registry>,
     /// Made for a client from a pattern, and gone again when it is empty.
@@ -79,10 +82,14 @@ impl Namespace {
         is_fleeting: bool,
     ) -> Self {
         let adapter = (config.adapter)(&name);
+        // What only stands for others has no name.
+        let recovery = config.recovery.as_ref().filter(|_| !name.is_empty());
+        let journal = recovery.map(|recovery| recovery.lease(&name));
         let namespace = Self(Arc::new(Inner {
             name,
             config,
             adapter,
+            journal,
             handlers,
             is_fleeting: AtomicBool::new(is_fleeting),
             members: AtomicUsize::new(0),
@@ -397,6 +404,10 @@ impl Namespace {
 
     pub(crate) fn adapter(&self) -> &dyn Adapter {
         &*self.0.adapter
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.0.journal.as_deref()
     }
 
     pub(crate) fn config(&self) -> &Config {

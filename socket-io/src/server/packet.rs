@@ -7,6 +7,7 @@ use engine_io::{Frame, Message, Text};
 
 use super::log::Brief;
 use super::namespace::Namespace;
+use super::recovery::Round;
 use crate::protocol::{DecoderLimits, Encoded, Event, Packet};
 
 /// An event for clients of a namespace: the finished frames, which all recipients share, and what is in them for those who ask.
@@ -15,6 +16,8 @@ pub struct EventPacket<'a> {
     encoded: Encoded,
     latest: Option<&'a str>,
     event: OnceLock<Option<Event>>,
+    /// What is known of one that is numbered.
+    round: Option<Round>,
 }
 
 impl<'a> EventPacket<'a> {
@@ -24,7 +27,20 @@ impl<'a> EventPacket<'a> {
             encoded,
             latest: None,
             event: OnceLock::new(),
+            round: None,
         }
+    }
+
+    /// One that ends with its offset.
+    pub(crate) fn numbered(namespace: &'a Namespace, encoded: Encoded, round: Round) -> Self {
+        Self {
+            round: Some(round),
+            ..Self::new(namespace, encoded)
+        }
+    }
+
+    pub(crate) fn round(&self) -> Option<&Round> {
+        self.round.as_ref()
     }
 
     /// Marks an event of which only the newest is wanted, if there is a key. Events of different names do not replace each other.
@@ -48,7 +64,7 @@ impl<'a> EventPacket<'a> {
         &self.encoded
     }
 
-    /// Name and arguments of the event, as a client will see them. They are read out of the frames when they are asked for, so who does not ask does not pay.
+    /// Name and arguments of the event, as a client will see them, without the [`Offset`](crate::Offset). They are read out of the frames when they are asked for, so who does not ask does not pay.
     /// `None` if a parser of your own cannot read what it wrote.
     ///
     /// To send it to other processes: `event.args.parse::<Args<Value>>()` are the arguments with binary data in place, and [`RawArgs::from_data`] of those
@@ -57,6 +73,9 @@ impl<'a> EventPacket<'a> {
     /// [`RawArgs::from_data`]: crate::RawArgs::from_data
     pub fn event(&self) -> Option<&Event> {
         let event = self.event.get_or_init(|| {
+            if let Some(round) = &self.round {
+                return Some(round.event());
+            }
             let limits = DecoderLimits::new()
                 .max_attachments(usize::MAX)
                 .max_attachment_bytes(usize::MAX);
@@ -76,7 +95,7 @@ impl<'a> EventPacket<'a> {
 }
 
 /// What a client gets by the frame.
-fn message(frame: &Frame) -> Message {
+pub(crate) fn message(frame: &Frame) -> Message {
     let data = frame.websocket().slice_ref(frame.packet());
     if frame.is_binary() {
         Message::Binary(data)

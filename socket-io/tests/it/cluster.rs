@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use socket_io::protocol::EncodeError;
 use socket_io::{
-    AckError, Binary, BroadcastAnswers, Data, EmitError, Failure, Socket, SocketIoBuilder, Value,
+    AckError, Binary, BroadcastAnswers, Data, EmitError, Failure, OverflowPolicy, Socket,
+    SocketIoBuilder, Value,
 };
 
 use crate::support::{Bus, Client, Host, Polling, Stage, soon, until};
@@ -223,6 +224,36 @@ async fn deaf() -> ([Stage; 2], [Polling; 2], [String; 2]) {
     let ids = [clients[0].join().await, clients[1].join().await];
     bus.deafen_last();
     (stages, clients, ids)
+}
+
+#[tokio::test]
+async fn how_a_broadcast_is_sent_counts_on_all_servers() {
+    let bus = Arc::new(Bus::default());
+    let one = Stage::with(on(&bus));
+    let two = Stage::with(|builder| on(&bus)(builder).outbox_limit(300));
+    let mut client = two.polling().await;
+    let id = client.join().await;
+    let socket = two.io.of("/").socket(&id).unwrap();
+    // Nobody polls, so volatile events are dropped, and of those with a key the newest waits.
+    for n in 0..3 {
+        one.io.all().volatile().emit("dropped", &n).unwrap();
+        one.io.all().latest("key").emit("latest", &n).unwrap();
+    }
+    one.io
+        .of("/")
+        .server_side_emit_with_ack::<()>("flush", &())
+        .await
+        .unwrap();
+    let long = "x".repeat(300);
+    let gentle = one.io.all().overflow(OverflowPolicy::DropNewest);
+    gentle.emit("long", &long).unwrap();
+    one.io
+        .of("/")
+        .server_side_emit_with_ack::<()>("flush", &())
+        .await
+        .unwrap();
+    client.check(r#"42["latest",2]"#).await;
+    assert!(socket.is_connected());
 }
 
 #[tokio::test(start_paused = true)]

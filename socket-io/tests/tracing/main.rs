@@ -8,10 +8,15 @@ mod recorder;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::future::ready;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket_io::{Data, Parser, RemoteSocket, SocketIo, SocketIoBuilder, Value};
+use socket_io::{
+    Data, Parser, RecoveryConfig, RemoteSocket, SessionStore, SocketIo, SocketIoBuilder,
+    StoreFuture, StoredSession, Value,
+};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 
@@ -137,6 +142,19 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
     obscure.ask("4join", "4Connect").await;
     one_way.emit("x", &()).unwrap();
 
+    let burnt = RecoveryConfig::default().store(Arc::new(Burnt));
+    let (_, address) = host(|builder| builder.recovery(burnt)).await;
+    let mut lost = Client::open(address).await;
+    lost.send("40").await;
+    let ids = lost.text().await;
+    let pid = ids.split('"').nth(7).unwrap().to_owned();
+    let lost_sid = lost.sid.clone();
+    drop(lost);
+    let mut back = Client::open(address).await;
+    back.send(&format!(r#"40{{"pid":"{pid}","offset":"x"}}"#))
+        .await;
+    assert!(!back.text().await.contains(&pid));
+
     let (drained, hasty) = host(|builder| builder.connect_timeout(Duration::from_millis(1))).await;
     let mut idle = Client::open(hasty).await;
     idle.check_end().await;
@@ -172,6 +190,9 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
         slow_sid,
         upgrading.sid,
         idle.sid,
+        lost_sid,
+        pid,
+        back.sid,
     ];
     for line in recorder.lines() {
         for (name, value) in &line.fields {
@@ -224,6 +245,19 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
         recorder.named("websocket_violation")[0].field("code"),
         Some("1009")
     );
+}
+
+/// Keeps nothing, and says so.
+struct Burnt;
+
+impl SessionStore for Burnt {
+    fn save(&self, _: StoredSession, _: Duration) -> StoreFuture<'_, ()> {
+        Box::pin(ready(Err("the archive has burnt".into())))
+    }
+
+    fn take<'a>(&'a self, _: &'a str, _: &'a str) -> StoreFuture<'a, Option<StoredSession>> {
+        Box::pin(ready(Err("the archive has burnt".into())))
+    }
 }
 
 async fn traffic_makes_no_events(recorder: &Recorder) {
