@@ -195,8 +195,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         let _ = namespace;
     }
 
-    /// The namespace was forgotten, or the server is closed: nobody joins any more, and nobody is in it. Called once if [`start`](Self::start) was. Of two namespaces that
-    /// are made for one name in the same moment, one is closed before anybody could join. It must not block.
+    /// The namespace was forgotten, or the server is closed: nobody joins any more, and nobody is in it. Called once if [`start`](Self::start) was. Of two
+    /// namespaces that are made for one name in the same moment, one is closed before anybody could join. It must not block.
     fn close(&self) {}
 
     /// A socket joined the namespace.

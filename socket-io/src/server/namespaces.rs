@@ -163,8 +163,8 @@ impl SocketIo {
     /// Namespaces that an asynchronous function accepts; a family as in [`of_path`](Self::of_path). It takes what its argument types say, see
     /// [`FromCandidate`](crate::FromCandidate), and returns a `bool`, or a `Result` of one: an error is a no, like a panic, and both are reported.
     ///
-    /// It decides whether there is such a namespace, not who may join: once the namespace is there, others join without the function being asked. That is for a
-    /// [middleware](Namespace::middleware). While it decides, the client counts as [joining](crate::SocketIoBuilder::max_joining), and everything else on its
+    /// It decides whether there is such a namespace, not who may join: once the namespace is there, others join without the function being asked. Who may
+    /// join, a [middleware](Namespace::middleware) says. While it decides, the client counts as [joining](crate::SocketIoBuilder::max_joining), and everything else on its
     /// connection goes on. When the client goes, the future is dropped.
     ///
     /// ```
