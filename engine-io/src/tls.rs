@@ -27,7 +27,7 @@ const HTTP_2: &[u8] = b"h2";
 /// Certificate, key, and everything else that TLS asks for. Clones are handles to the same configuration.
 ///
 /// Made of files or bytes in PEM form, it takes TLS 1.2 and 1.3, and offers HTTP/2 and HTTP/1.1. Made of a [`rustls::ServerConfig`], it is what that says;
-/// list `http/1.1` among its `alpn_protocols`, and `h2` in front of it if you like.
+/// list `http/1.1` among its `alpn_protocols`, and `h2` in front of it if you like. TLS makes an idle connection about 6 KB larger.
 ///
 /// ```no_run
 /// # fn example() -> Result<(), engine_io::TlsError> {

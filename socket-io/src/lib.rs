@@ -32,9 +32,11 @@ pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
     Candidate, Context, Data, Decide, Decision, Drain, DrainReport, Emit, EmitError, EventName,
     EventPacket, EventStream, Failure, FetchError, FromCandidate, FromContext, Grant, Handler,
-    HandlerError, HandlerId, Handshake, Health, Middleware, Namespace, NamespaceName, Outcome,
-    Params, ParamsError, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, Socket,
-    SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, WeakNamespace,
+    HandlerError, HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore,
+    Middleware, Namespace, NamespaceName, Offset, Outcome, Params, ParamsError, RecoveryConfig,
+    Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData,
+    SocketDetails, SocketIo, SocketIoBuilder, State, Stats, StoreError, StoreFuture, StoredSession,
+    WeakNamespace,
 };
 
 /// Compresses a whole file.

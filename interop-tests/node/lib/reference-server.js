@@ -25,6 +25,8 @@ const modes = {
   'deflate-engine': deflateEngine,
   'deflate-sockets': deflateSockets,
   observing,
+  recovery: recoveryCareful,
+  'recovery-short': recoveryShort,
   operators,
 };
 
@@ -364,6 +366,51 @@ function grants(server) {
       });
     });
   }
+}
+
+function recoveryCareful(server) {
+  const io = serveRecovery(server, { skipMiddlewares: false });
+  let waiting = [];
+  io.use((socket, next) => {
+    const { wait, no } = socket.handshake.auth;
+    const decide = () => next(no ? refusal('no') : undefined);
+    if (wait) waiting.push(decide);
+    else decide();
+  });
+  io.on('connection', (socket) => {
+    socket.on('waiting', (ack) => ack(waiting.length));
+    socket.on('open', () => {
+      waiting.forEach((decide) => decide());
+      waiting = [];
+    });
+  });
+}
+
+function recoveryShort(server) {
+  serveRecovery(server, { maxDisconnectionDuration: 300, skipMiddlewares: true });
+}
+
+function serveRecovery(server, connectionStateRecovery) {
+  const io = new Server(server, { connectionStateRecovery: { maxDisconnectionDuration: 120_000, ...connectionStateRecovery } });
+  io.on('connection', (socket) => {
+    socket.data.number = (socket.data.number ?? 0) + 1;
+    if (!socket.recovered) socket.join('room');
+    socket.emit('hello', socket.recovered, socket.data.number);
+    const withAck = (event, handler) => {
+      socket.on(event, async (...args) => {
+        const ack = typeof args.at(-1) === 'function' ? args.pop() : () => {};
+        ack(await handler(...args));
+      });
+    };
+    withAck('say', (...args) => void io.to('room').emit('said', ...args));
+    withAck('say-volatile', (text) => void io.to('room').volatile.emit('said', text));
+    withAck('ask', async (text) => {
+      const answers = await io.to('room').timeout(100).emitWithAck('asked', text).catch(({ responses }) => responses);
+      return answers?.length ?? 0;
+    });
+    withAck('here', () => io.of('/').sockets.size);
+  });
+  return io;
 }
 
 function contract(server) {

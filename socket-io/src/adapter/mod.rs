@@ -33,6 +33,11 @@ impl SocketId {
         Self(id.into())
     }
 
+    /// The room that is named like it.
+    pub(crate) fn room(&self) -> &Room {
+        &self.0
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -50,7 +50,7 @@ impl Encoded {
     }
 
     /// A packet of these frames; `None` if there are none.
-    pub(super) fn from_frames(frames: impl IntoIterator<Item = Frame>) -> Option<Self> {
+    pub(crate) fn from_frames(frames: impl IntoIterator<Item = Frame>) -> Option<Self> {
         let mut frames = frames.into_iter();
         let header = frames.next()?;
         let FrameList(attachments) = frames.collect::<Vec<_>>().into();

@@ -147,6 +147,12 @@ impl Outgoing {
         }
     }
 
+    /// Whether the user's parser is asked to encode it.
+    #[cfg(feature = "server")]
+    pub(crate) fn is_custom(&self) -> bool {
+        matches!(self.form, Form::Custom(_))
+    }
+
     /// The event as its recipients will see it.
     pub fn event(&self) -> Event {
         Event {

@@ -8,20 +8,18 @@ use std::sync::Arc;
 use engine_io::Text;
 use serde::de::DeserializeOwned;
 
+use super::SocketIo;
 use super::connection::Connection;
 use super::error::Failure;
 use super::extract::{Auth, State};
 use super::handshake::{self, Handshake};
 use super::refusal::Refusal;
-use super::{SocketId, SocketIo};
 use crate::protocol::{ArgsError, RawJson};
 
 /// A client that wants to join a namespace which is not there, or not yet.
 #[derive(Clone)]
 pub struct Candidate {
     pub(crate) name: Text,
-    /// That of the socket to be.
-    pub(crate) id: SocketId,
     pub(crate) auth: Option<RawJson>,
     pub(crate) connection: Arc<Connection>,
 }
@@ -56,7 +54,6 @@ impl fmt::Debug for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Candidate")
             .field("name", &self.name)
-            .field("id", &self.id)
             .finish_non_exhaustive()
     }
 }

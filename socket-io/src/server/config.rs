@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::error::HandlerError;
 use super::handler::{Panic, caught};
 use super::log;
+use super::recovery::{Recovery, RecoveryConfig};
 use super::stats::Tally;
 use super::types::TypeMap;
 use super::{Socket, SocketIo};
@@ -47,6 +48,7 @@ pub(crate) struct Config {
     pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
+    pub(crate) recovery: Option<Arc<Recovery>>,
     pub(crate) on_error: Option<Arc<OnError>>,
     pub(crate) remote_data: Option<Arc<RemoteData>>,
     pub(crate) bundles: Option<Arc<Bundles>>,
@@ -96,6 +98,7 @@ impl Config {
 pub struct SocketIoBuilder {
     engine: ServerConfig,
     config: Config,
+    recovery: Option<RecoveryConfig>,
 }
 
 impl Default for SocketIoBuilder {
@@ -121,12 +124,14 @@ impl Default for SocketIoBuilder {
                 parser: Parser::json(),
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
+                recovery: None,
                 on_error: None,
                 remote_data: None,
                 bundles: None,
                 health_path: None,
                 tally: Arc::default(),
             },
+            recovery: None,
         }
     }
 }
@@ -134,7 +139,8 @@ impl Default for SocketIoBuilder {
 impl SocketIoBuilder {
     /// Makes the server. It has no socket of its own: see [`SocketIo::layer`], [`SocketIo::service`] and [`SocketIo::listen`].
     #[must_use]
-    pub fn build(self) -> SocketIo {
+    pub fn build(mut self) -> SocketIo {
+        self.config.recovery = self.recovery.map(Recovery::new).map(Arc::new);
         SocketIo::new(self.engine, self.config)
     }
 
@@ -301,7 +307,8 @@ impl SocketIoBuilder {
     }
 
     /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`. Default true,
-    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going. The reference keeps them unless it is told otherwise.
+    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
+    /// otherwise.
     pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
         self.config.cleanup_empty_child_namespaces = cleanup;
         self
@@ -413,6 +420,38 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Lets a client whose connection broke get its session back: its id, rooms and data, and the events that it has missed. Off by default.
+    ///
+    /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text; only volatile events and
+    /// those that want an acknowledgement have none, and are not recovered. A client that has not received an event with an offset starts anew when it comes
+    /// back, so send each one something in `on_connect`. [`Socket::recovered`](crate::Socket::recovered) tells which it was.
+    ///
+    /// A session is kept when the connection ends, not when the client or the server makes the socket leave the namespace. It is given back once; while the
+    /// old connection is still thought to live, the client that comes back pushes it out. Rooms count as they were when the client left; who leaves or joins
+    /// one by [`Broadcast::join`](crate::Broadcast::join) meanwhile does so without those who are away.
+    ///
+    /// Whatever cannot be recovered has one outcome: the client gets a new session, and notices (`socket.recovered` is false).
+    ///
+    /// Events of a namespace are sent one after the other then, so that they reach everybody in the order of their offsets.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use socket_io::{RecoveryConfig, Refusal, Socket, SocketIo};
+    ///
+    /// let recovery = RecoveryConfig::default().max_disconnection(Duration::from_secs(300));
+    /// let io = SocketIo::builder().recovery(recovery).build();
+    /// io.of("/").on_connect(async |socket: Socket| {
+    ///     if !socket.recovered() {
+    ///         socket.join("news");
+    ///     }
+    ///     socket.emit("welcome", &()).map_err(Refusal::from)
+    /// });
+    /// ```
+    pub fn recovery(mut self, config: RecoveryConfig) -> Self {
+        self.recovery = Some(config);
+        self
+    }
+
     /// Answers requests for exactly this path with the server's health, for load balancers and supervisors: 200 while it serves, 503 while it drains and once
     /// it is closed. Off by default.
     ///
@@ -439,6 +478,7 @@ impl fmt::Debug for SocketIoBuilder {
         f.debug_struct("SocketIoBuilder")
             .field("engine", &self.engine)
             .field("config", &self.config)
+            .field("recovery", &self.recovery)
             .finish()
     }
 }

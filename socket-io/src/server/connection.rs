@@ -1,6 +1,6 @@
 //! One Engine.IO session: its packets find their namespaces, in the connection's one task.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -9,25 +9,20 @@ use std::time::Duration;
 
 use engine_io::{CloseReason, Message, Revision, Sender, Text};
 use parking_lot::Mutex;
-use serde::Serialize;
 use smallvec::SmallVec;
 use tokio::time::{Instant, Sleep};
 
 use super::SocketIo;
-use super::candidate::Candidate;
 use super::eio3;
-use super::error::{EmitError, Failure};
+use super::error::Failure;
 use super::extract::{Context, Question};
-use super::grant::EXPIRED;
-use super::handler::{self, run_middlewares};
-use super::handlers::{Callees, EventCallees, On};
+use super::handler;
+use super::handlers::{Callees, EventCallees};
 use super::inbox::{Arrival, Inbox, Screening, Turn};
+use super::joining::{Joining, Progress};
 use super::log::Brief;
-use super::namespace::Namespace;
-use super::refusal::Refusal;
 use super::socket::Socket;
-use super::stats::Tally;
-use crate::protocol::{Decoder, DisconnectReason, EncodeError, Encoded, Packet, RawArgs, RawJson};
+use crate::protocol::{Decoder, DisconnectReason, Packet};
 
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
 const LEFT_GRACE: Duration = Duration::from_secs(10);
@@ -122,13 +117,18 @@ impl Connection {
         }
     }
 
-    fn socket(&self, namespace: &str) -> Option<Socket> {
+    pub(super) fn socket(&self, namespace: &str) -> Option<Socket> {
         let state = self.state.lock();
         state
             .sockets
             .iter()
             .find(|socket| **socket.namespace().name() == *namespace)
             .cloned()
+    }
+
+    /// How many namespaces it has joined.
+    pub(super) fn joined(&self) -> usize {
+        self.state.lock().sockets.len()
     }
 
     fn has_left(&self, namespace: &str) -> bool {
@@ -236,62 +236,29 @@ impl Drop for RunningHandler {
 
 /// The task of a connection.
 pub(crate) struct Driver {
-    engine: engine_io::Socket,
-    connection: Arc<Connection>,
+    pub(super) engine: engine_io::Socket,
+    pub(super) connection: Arc<Connection>,
     decoder: Decoder,
-    joining: Vec<Joining>,
+    pub(super) joining: Vec<Joining>,
     /// Events that wait.
     inbox: Option<Box<Inbox>>,
     /// Bytes of the messages of the packet that is arriving.
     arrived: usize,
     /// No namespace was joined yet.
-    is_new: bool,
+    pub(super) is_new: bool,
     /// Too many handlers are running.
     is_busy: bool,
     /// Limits the time to the first namespace, and later that of attachments.
-    deadline: Option<Instant>,
+    pub(super) deadline: Option<Instant>,
     /// Fires at the deadline or when an authorization ends, whichever comes first.
     timer: Option<Pin<Box<Sleep>>>,
     /// The peer broke the protocol; nothing more is taken from it.
     violated: bool,
 }
 
-type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A namespace that was asked for.
-enum Joining {
-    /// It is being looked for, or made.
-    Namespace(Candidate, BoxFuture<Result<Namespace, Refusal>>),
-    /// Its middlewares run.
-    Middlewares(Socket, BoxFuture<Result<(), Failure>>),
-}
-
-impl Joining {
-    fn name(&self) -> &Text {
-        match self {
-            Self::Namespace(candidate, _) => candidate.name(),
-            Self::Middlewares(socket, _) => socket.namespace().name(),
-        }
-    }
-
-    fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
-        match self {
-            Self::Namespace(candidate, found) => {
-                let found = ready!(found.as_mut().poll(cx));
-                Poll::Ready(Step::Found(candidate.clone(), found))
-            }
-            Self::Middlewares(socket, passed) => {
-                let passed = ready!(passed.as_mut().poll(cx));
-                Poll::Ready(Step::Joined(socket.clone(), passed))
-            }
-        }
-    }
-}
-
 enum Step {
     Message(Message),
-    Found(Candidate, Result<Namespace, Refusal>),
-    Joined(Socket, Result<(), Failure>),
+    Progress(Progress),
     Turn(Turn),
     TimeUp,
     Closed,
@@ -324,9 +291,7 @@ impl Driver {
         loop {
             match poll_fn(|cx| self.poll_step(cx)).await {
                 Step::Message(message) => self.handle_message(message),
-                Step::Found(candidate, Ok(namespace)) => self.enter(candidate, namespace),
-                Step::Found(candidate, Err(refusal)) => self.refuse(candidate.name(), &refusal),
-                Step::Joined(socket, result) => self.finish_join(&socket, result),
+                Step::Progress(progress) => self.go_on(progress),
                 Step::Turn(turn) => self.handle_turn(turn),
                 Step::TimeUp => self.handle_time_up(),
                 Step::Closed => break,
@@ -344,15 +309,15 @@ impl Driver {
         self.leave_all(reason);
     }
 
-    fn is_eio3(&self) -> bool {
+    pub(super) fn is_eio3(&self) -> bool {
         self.engine.revision() == Revision::V3
     }
 
     fn poll_step(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
         for index in 0..self.joining.len() {
-            if let Poll::Ready(step) = self.joining[index].poll(cx) {
+            if let Poll::Ready(progress) = self.joining[index].poll(cx) {
                 self.joining.remove(index);
-                return Poll::Ready(step);
+                return Poll::Ready(Step::Progress(progress));
             }
         }
         let config = self.connection.io.config();
@@ -543,174 +508,6 @@ impl Driver {
         }
     }
 
-    // Joining.
-
-    fn join(&mut self, name: &Text, auth: Option<RawJson>) {
-        let pending = self.joining.iter().any(|joining| joining.name() == name);
-        if pending || self.connection.socket(name).is_some() {
-            return self.violate("namespace joined twice");
-        }
-        let io = &self.connection.io;
-        let config = io.config();
-        let joined = self.connection.state.lock().sockets.len();
-        if joined + self.joining.len() >= config.max_namespaces
-            || self.joining.len() >= config.max_joining
-        {
-            return self.refuse(name, &Refusal::new("too many namespaces"));
-        }
-        let id = if self.is_eio3() {
-            Ok(eio3::socket_id(name, self.engine.sid()))
-        } else {
-            io.next_id()
-        };
-        let id = match id {
-            Ok(id) => id,
-            Err(refusal) => return self.refuse(name, &refusal),
-        };
-        // Slices of the message would keep all of it in memory.
-        let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
-        let mut candidate = Candidate {
-            name: name.clone(),
-            id,
-            auth,
-            connection: self.connection.clone(),
-        };
-        match io.enter(name) {
-            Some(namespace) => self.enter(candidate, namespace),
-            None => {
-                candidate.name = Text::from(&**name);
-                let found = Box::pin(io.clone().settle(candidate.clone()));
-                self.joining.push(Joining::Namespace(candidate, found));
-            }
-        }
-    }
-
-    fn enter(&mut self, candidate: Candidate, namespace: Namespace) {
-        let middlewares = namespace.registry().middlewares();
-        let socket = Socket::new(
-            candidate.id,
-            namespace,
-            candidate.connection,
-            candidate.auth,
-            self.connection.io.config().max_acks,
-        );
-        if middlewares.is_empty() {
-            return self.finish_join(&socket, Ok(()));
-        }
-        let context = Context {
-            socket: socket.clone(),
-            event: Text::from_static("connection"),
-            args: RawArgs::empty(),
-            ack: None,
-            reason: None,
-        };
-        let passed = Box::pin(run_middlewares(middlewares, context));
-        self.joining.push(Joining::Middlewares(socket, passed));
-    }
-
-    fn finish_join(&mut self, socket: &Socket, result: Result<(), Failure>) {
-        let refusal = match result {
-            Ok(()) if socket.has_expired() => Some(Refusal::new(EXPIRED)),
-            Ok(()) => None,
-            Err(failure) => {
-                let refusal = handler::refusal_of(&failure);
-                // The client's own fault, or what the program wants, is no news.
-                let is_news = match &failure {
-                    Failure::Args(_) | Failure::Returned(_) => false,
-                    Failure::Params(error) => !error.is_clients(),
-                    _ => true,
-                };
-                if is_news {
-                    socket.report(Text::from_static("connection"), failure);
-                }
-                Some(refusal)
-            }
-        };
-        if let Some(refusal) = refusal {
-            socket.leave_namespace(DisconnectReason::ServerNamespaceDisconnect);
-            let name = socket.namespace().name();
-            return if self.is_eio3() {
-                let parser = &self.connection.io.config().parser;
-                let packet = parser.encode_error_eio3(name, &eio3::payload(&refusal));
-                self.send_refusal(name, &refusal, packet)
-            } else {
-                self.refuse(name, &refusal)
-            };
-        }
-        #[derive(Serialize)]
-        struct Joined<'a> {
-            sid: &'a str,
-        }
-        // Old clients know their ids.
-        let joined = (!self.is_eio3()).then(|| Joined { sid: socket.id() });
-        let parser = &self.connection.io.config().parser;
-        let packet = parser.encode_connect(socket.namespace().name(), joined.as_ref());
-        match packet.map(|packet| socket.send(&packet)) {
-            Ok(Ok(_)) => {}
-            refused => {
-                if let Ok(Err(EmitError::Full { .. })) = refused {
-                    // Nothing else would tell the client that it has not joined.
-                    self.connection.sender.abort();
-                }
-                // Else the connection is closing, or a middleware has disconnected the socket.
-                return socket.leave_namespace(DisconnectReason::ForcedClose);
-            }
-        }
-        if !self.connection.admit(socket) {
-            // Somebody has disconnected it in this moment, and what told the client may have left before the confirmation.
-            return socket.say_goodbye();
-        }
-        self.is_new = false;
-        self.deadline = None;
-        socket.enter_namespace();
-        tracing::debug!(
-            name: "connected",
-            target: "socket_io",
-            connection = self.engine.number(),
-            namespace = %Brief(socket.namespace().name()),
-            socket = socket.log_id(),
-        );
-        let context = || Context {
-            socket: socket.clone(),
-            event: Text::from_static("connection"),
-            args: RawArgs::empty(),
-            ack: None,
-            reason: None,
-        };
-        socket.run_handlers(On::Connect, context);
-    }
-
-    fn refuse(&mut self, namespace: &str, refusal: &Refusal) {
-        let parser = &self.connection.io.config().parser;
-        let packet = parser.encode_connect_error(namespace, refusal);
-        self.send_refusal(namespace, refusal, packet);
-    }
-
-    fn send_refusal(
-        &mut self,
-        namespace: &str,
-        refusal: &Refusal,
-        packet: Result<Encoded, EncodeError>,
-    ) {
-        tracing::debug!(
-            name: "namespace_refused",
-            target: "socket_io",
-            connection = self.engine.number(),
-            namespace = %Brief(namespace),
-            reason = %Brief(refusal.message()),
-        );
-        Tally::count(&self.connection.io.tally().joins_refused);
-        match packet {
-            // A full outbox or a closing connection: the peer has other worries.
-            Ok(packet) => drop(
-                self.connection
-                    .sender
-                    .send_frames(packet.header(), packet.attachments()),
-            ),
-            Err(error) => self.violate(&error.to_string()),
-        }
-    }
-
     // The end.
 
     fn handle_time_up(&mut self) {
@@ -742,7 +539,7 @@ impl Driver {
     }
 
     /// The peer broke the protocol: its connection is closed, with all its namespaces.
-    fn violate(&mut self, message: &str) {
+    pub(super) fn violate(&mut self, message: &str) {
         if std::mem::replace(&mut self.violated, true) {
             return;
         }
@@ -763,13 +560,11 @@ impl Driver {
     }
 
     fn leave_all(&mut self, reason: DisconnectReason) {
-        let joining = std::mem::take(&mut self.joining);
-        let joining = joining.into_iter().filter_map(|joining| match joining {
-            Joining::Middlewares(socket, _) => Some(socket),
-            Joining::Namespace(..) => None,
-        });
-        for socket in self.connection.sockets().into_iter().chain(joining) {
+        for socket in self.connection.sockets() {
             socket.leave_namespace(reason);
+        }
+        for joining in std::mem::take(&mut self.joining) {
+            joining.abandon(&self.connection.io, reason);
         }
     }
 }

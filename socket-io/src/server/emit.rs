@@ -10,8 +10,8 @@ use super::namespace::Namespace;
 use super::packet::EventPacket;
 use super::socket::Socket;
 use super::stats::Tally;
-use crate::adapter::{Flags, OverflowPolicy};
-use crate::protocol::{AckId, Outgoing};
+use crate::adapter::{Flags, OverflowPolicy, SocketId, Target};
+use crate::protocol::{AckId, Encoded, Outgoing};
 
 /// What became of an event for one client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +106,8 @@ impl Emit {
         event: &str,
         data: &(impl Serialize + ?Sized),
     ) -> Result<Outcome, EmitError> {
-        let packet = encode(self.socket.namespace(), event, None, data, self.flags)?;
-        let packet = packet.with_latest(event, self.latest.as_deref());
-        deliver(&self.socket, &packet, self.flags)
+        let latest = self.latest.as_deref();
+        to_one(&self.socket, event, None, data, latest, self.flags)
     }
 
     /// Sends the event and waits for the acknowledgement; see [`Socket::emit_with_ack`]. Of a volatile event that was dropped the answer is
@@ -128,10 +127,65 @@ pub(crate) fn to_one(
     event: &str,
     ack: Option<AckId>,
     data: &(impl Serialize + ?Sized),
+    latest: Option<&str>,
     flags: Flags,
 ) -> Result<Outcome, EmitError> {
+    if let (Some(identity), None, None, false) = (socket.identity(), ack, latest, flags.volatile) {
+        let outgoing = outgoing(socket.namespace(), event, data)?;
+        return identity.send(socket, outgoing, flags);
+    }
     let packet = encode(socket.namespace(), event, ack, data, flags)?;
-    deliver(socket, &packet, flags)
+    let packet = packet.with_latest(event, latest);
+    let policy = socket.namespace().config().emit_overflow;
+    match queue(socket, &packet, flags, policy)? {
+        Outcome::Overflowed => Err(EmitError::Disconnected),
+        outcome => Ok(outcome),
+    }
+}
+
+/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process. Those of a parent are its children's.
+pub(crate) fn to_many(
+    namespace: &Namespace,
+    event: &str,
+    data: &(impl Serialize + ?Sized),
+    latest: Option<&str>,
+    target: &Target,
+    flags: Flags,
+    told: &mut dyn FnMut(&SocketId, Outcome),
+) -> Result<(), EmitError> {
+    let numbered = latest.is_none() && !flags.volatile;
+    let mut send = |namespace: &Namespace, outgoing: Outgoing| {
+        if let (Some(journal), true) = (namespace.journal(), numbered) {
+            journal.send_to_many(namespace, outgoing, target, flags, told);
+        } else {
+            let packet = address(namespace, &outgoing, None, flags).with_latest(event, latest);
+            namespace.adapter().broadcast(&packet, target, flags, told);
+        }
+    };
+    if let Some(children) = namespace.family() {
+        let outgoing = outgoing(namespace, event, data)?;
+        for child in &children {
+            send(child, outgoing.clone());
+        }
+    } else if numbered && namespace.journal().is_some() {
+        send(namespace, outgoing(namespace, event, data)?);
+    } else {
+        let packet = encode(namespace, event, None, data, flags)?;
+        let packet = packet.with_latest(event, latest);
+        namespace.adapter().broadcast(&packet, target, flags, told);
+    }
+    Ok(())
+}
+
+/// Writes an event, all but its namespace, id and offset.
+pub(crate) fn outgoing(
+    namespace: &Namespace,
+    event: &str,
+    data: &(impl Serialize + ?Sized),
+) -> Result<Outgoing, EmitError> {
+    let config = namespace.config();
+    let outgoing = Outgoing::new_with(&config.parser, event, data, config.max_attachments);
+    Ok(outgoing?)
 }
 
 /// Writes an event for clients of a namespace.
@@ -143,29 +197,29 @@ pub(crate) fn encode<'a>(
     flags: Flags,
 ) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
-    if namespace.is_parent() {
-        let max = config.max_attachments;
-        let outgoing = Outgoing::new_with(&config.parser, event, data, max)?;
-        return Ok(EventPacket::for_family(namespace, outgoing, ack, flags));
-    }
     let packet =
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    let packet = if flags.uncompressed {
+    Ok(EventPacket::new(namespace, flagged(packet, flags)))
+}
+
+/// A written event for clients of one of several namespaces.
+pub(crate) fn address<'a>(
+    namespace: &'a Namespace,
+    outgoing: &Outgoing,
+    ack: Option<AckId>,
+    flags: Flags,
+) -> EventPacket<'a> {
+    let packet = outgoing.encode(namespace.name(), ack);
+    EventPacket::new(namespace, flagged(packet, flags))
+}
+
+fn flagged(packet: Encoded, flags: Flags) -> Encoded {
+    if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    };
-    Ok(EventPacket::new(namespace, packet))
-}
-
-/// Queues a finished event for one client.
-fn deliver(socket: &Socket, packet: &EventPacket<'_>, flags: Flags) -> Result<Outcome, EmitError> {
-    let policy = socket.namespace().config().emit_overflow;
-    match queue(socket, packet, flags, policy)? {
-        Outcome::Overflowed => Err(EmitError::Disconnected),
-        outcome => Ok(outcome),
     }
 }
 
@@ -173,7 +227,11 @@ impl Socket {
     /// Queues one recipient's share of a broadcast.
     pub(crate) fn deliver(&self, packet: &EventPacket<'_>, flags: Flags) -> Outcome {
         let policy = self.namespace().config().broadcast_overflow;
-        match queue(self, packet, flags, policy) {
+        let result = match packet.round() {
+            Some(round) => round.deliver(self, packet.encoded(), flags.overflow.unwrap_or(policy)),
+            None => queue(self, packet, flags, policy),
+        };
+        match result {
             Ok(outcome) => outcome,
             Err(EmitError::Full { .. }) => Outcome::Dropped,
             Err(_) => Outcome::Disconnected,
@@ -192,22 +250,25 @@ fn queue(
         socket.check_sending()?;
         socket.tell_outgoing(packet);
     }
-    let packet = packet.encoded();
-    let queued = if flags.volatile {
-        socket.send_volatile(packet)
-    } else {
-        socket.send(packet)
-    };
-    match (queued, flags.overflow.unwrap_or(policy)) {
+    if flags.volatile {
+        return socket.send_volatile(packet.encoded());
+    }
+    let outcome = push(socket, packet.encoded(), flags.overflow.unwrap_or(policy))?;
+    if outcome == Outcome::Overflowed {
+        report_overflow(socket);
+    }
+    Ok(outcome)
+}
+
+/// Queues a packet, and does what the policy says where there is no room. Calls nothing of the user's.
+pub(crate) fn push(
+    socket: &Socket,
+    packet: &Encoded,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    match (socket.send(packet), policy) {
         (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {
             let connection = socket.connection();
-            tracing::warn!(
-                name: "overflow",
-                target: "socket_io",
-                connection = connection.sender.number(),
-                namespace = %Brief(socket.namespace().name()),
-                socket = socket.log_id(),
-            );
             Tally::count(&connection.io.tally().overflowed);
             connection.sender.abort();
             Ok(Outcome::Overflowed)
@@ -215,4 +276,15 @@ fn queue(
         (Err(EmitError::Full { .. }), OverflowPolicy::DropNewest) => Ok(Outcome::Dropped),
         (result, _) => result,
     }
+}
+
+/// The connection of a client that reads too slowly was closed.
+pub(crate) fn report_overflow(socket: &Socket) {
+    tracing::warn!(
+        name: "overflow",
+        target: "socket_io",
+        connection = socket.connection().sender.number(),
+        namespace = %Brief(socket.namespace().name()),
+        socket = socket.log_id(),
+    );
 }

@@ -18,6 +18,7 @@ pub(crate) mod handlers;
 mod handshake;
 mod health;
 mod inbox;
+mod joining;
 mod log;
 mod namespace;
 mod namespaces;
@@ -26,6 +27,7 @@ mod packet;
 mod params;
 mod parent;
 mod path;
+mod recovery;
 mod refusal;
 mod remote;
 mod reply;
@@ -75,6 +77,10 @@ pub use health::{Health, ServerState};
 pub use namespace::{Namespace, WeakNamespace};
 pub use packet::EventPacket;
 pub use params::{Params, ParamsError};
+pub use recovery::{
+    InvalidOffset, LoggedEvent, MemorySessionStore, Offset, RecoveryConfig, SessionStore,
+    StoreError, StoreFuture, StoredSession,
+};
 pub use refusal::Refusal;
 pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
@@ -85,9 +91,10 @@ use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::{Connection, Driver};
+use recovery::Recovery;
+use stats::Tally;
 
 use namespaces::Namespaces;
-use stats::Tally;
 
 /// A Socket.IO server. Clones are handles to the same one.
 #[derive(Clone)]
@@ -284,6 +291,9 @@ impl SocketIo {
             let runtime = Handle::current();
             let engine = self.0.engine.clone();
             let server = Arc::downgrade(&self.0);
+            if let Some(recovery) = &self.0.config.recovery {
+                runtime.spawn(Recovery::sweep(Arc::downgrade(recovery)));
+            }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
                     tokio::spawn(Driver::new(Self(server), socket).run());
@@ -317,6 +327,12 @@ impl SocketIo {
         &self.0.config
     }
 
+    /// Whether clients that get their sessions back are let in without being asked again.
+    pub(crate) fn skips_middlewares(&self) -> bool {
+        let recovery = self.0.config.recovery.as_ref();
+        recovery.is_some_and(|recovery| recovery.config.skip_middlewares)
+    }
+
     pub(crate) fn epoch(&self) -> Instant {
         self.0.epoch
     }
@@ -325,13 +341,20 @@ impl SocketIo {
         self.0.config.state.get()
     }
 
+    /// A private id, which nobody can guess.
+    pub(crate) fn next_pid(&self) -> Result<Arc<str>, Refusal> {
+        let (mut random, mut more) = ([0; 12], [0; 4]);
+        getrandom::fill(&mut random)
+            .and_then(|()| getrandom::fill(&mut more))
+            .map_err(no_random)?;
+        let pid = Sid::from_parts(random, u32::from_ne_bytes(more));
+        Ok(pid.as_str().into())
+    }
+
     /// Ids of sockets have the shape of session ids, and nothing else in common with them.
     pub(crate) fn next_id(&self) -> Result<SocketId, Refusal> {
         let mut random = [0; 12];
-        getrandom::fill(&mut random).map_err(|error| {
-            tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
-            Refusal::new("internal error")
-        })?;
+        getrandom::fill(&mut random).map_err(no_random)?;
         Ok(SocketId::new(&Sid::from_parts(
             random,
             self.0.ids.fetch_add(1, Ordering::Relaxed),
@@ -345,6 +368,11 @@ impl SocketIo {
     pub(crate) fn tally(&self) -> &Tally {
         &self.0.config.tally
     }
+}
+
+fn no_random(error: getrandom::Error) -> Refusal {
+    tracing::error!(name: "id_generation_failed", target: "socket_io", %error);
+    Refusal::new("internal error")
 }
 
 /// The last handle is gone, so nobody could close the server any more.

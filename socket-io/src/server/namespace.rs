@@ -19,6 +19,7 @@ use super::log::Brief;
 use super::params::{List, ParamsError};
 use super::parent::{ParentAdapter, Shared};
 use super::path::ParamList;
+use super::recovery::{Journal, Lease};
 use super::remote::{FetchError, RemoteSocket};
 use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
@@ -34,6 +35,8 @@ struct Inner {
     name: Text,
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
+    /// What was sent, if clients can get their sessions back.
+    journal: Option<Lease>,
     handlers: Arc<Inherited>,
     shared: Arc<Shared>,
     kind: Kind,
@@ -109,10 +112,15 @@ impl Namespace {
         shared: Arc<Shared>,
         kind: Kind,
     ) -> Self {
+        // Nobody comes back to a parent.
+        let recovery = config.recovery.as_ref();
+        let recovery = recovery.filter(|_| !matches!(kind, Kind::Parent));
+        let journal = recovery.map(|recovery| recovery.lease(&name));
         Self(Arc::new(Inner {
             name,
             config,
             adapter,
+            journal,
             handlers: Arc::new(Inherited::from(shared.handlers.clone())),
             shared,
             is_fleeting: AtomicBool::new(matches!(kind, Kind::Child(_))),
@@ -507,6 +515,10 @@ impl Namespace {
 
     pub(crate) fn adapter(&self) -> &dyn Adapter {
         &*self.0.adapter
+    }
+
+    pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
+        self.0.journal.as_deref()
     }
 
     pub(crate) fn config(&self) -> &Config {

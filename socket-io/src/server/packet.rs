@@ -7,8 +7,8 @@ use engine_io::{Frame, Message, Text};
 
 use super::log::Brief;
 use super::namespace::Namespace;
-use crate::adapter::Flags;
-use crate::protocol::{AckId, DecoderLimits, Encoded, Event, Outgoing, Packet};
+use super::recovery::Round;
+use crate::protocol::{DecoderLimits, Encoded, Event, Packet};
 
 /// An event for clients of a namespace: the finished frames, which all recipients share, and what is in them for those who ask.
 pub struct EventPacket<'a> {
@@ -16,26 +16,8 @@ pub struct EventPacket<'a> {
     encoded: Encoded,
     latest: Option<&'a str>,
     event: OnceLock<Option<Event>>,
-    /// For the children of a parent, whose names are not the same.
-    family: Option<Box<Letter>>,
-}
-
-/// What stands in a packet, whoever it is for.
-struct Letter {
-    outgoing: Outgoing,
-    ack: Option<AckId>,
-    flags: Flags,
-}
-
-impl Letter {
-    fn address(&self, name: &str) -> Encoded {
-        let encoded = self.outgoing.encode(name, self.ack);
-        if self.flags.uncompressed {
-            encoded.uncompressed()
-        } else {
-            encoded
-        }
-    }
+    /// What is known of one that is numbered.
+    round: Option<Round>,
 }
 
 impl<'a> EventPacket<'a> {
@@ -45,43 +27,20 @@ impl<'a> EventPacket<'a> {
             encoded,
             latest: None,
             event: OnceLock::new(),
-            family: None,
+            round: None,
         }
     }
 
-    /// An event for the children of a parent. Its frames are those that clients of `/` would get, for whoever wants to know what is in them.
-    pub(crate) fn for_family(
-        parent: &'a Namespace,
-        outgoing: Outgoing,
-        ack: Option<AckId>,
-        flags: Flags,
-    ) -> Self {
-        let letter = Letter {
-            outgoing,
-            ack,
-            flags,
-        };
-        let mut packet = Self::new(parent, letter.address("/"));
-        packet.family = Some(Box::new(letter));
-        packet
+    /// One that ends with its offset.
+    pub(crate) fn numbered(namespace: &'a Namespace, encoded: Encoded, round: Round) -> Self {
+        Self {
+            round: Some(round),
+            ..Self::new(namespace, encoded)
+        }
     }
 
-    /// The packet as it goes to the clients of a child, or of the namespace that it is for anyway.
-    pub(crate) fn readdressed<'b>(&self, namespace: &'b Namespace) -> EventPacket<'b>
-    where
-        'a: 'b,
-    {
-        let mut encoded = match &self.family {
-            Some(letter) => letter.address(namespace.name()),
-            None => self.encoded.clone(),
-        };
-        if let Some(key) = self.encoded.latest() {
-            encoded = encoded.with_latest(key.clone());
-        }
-        EventPacket {
-            latest: self.latest,
-            ..EventPacket::new(namespace, encoded)
-        }
+    pub(crate) fn round(&self) -> Option<&Round> {
+        self.round.as_ref()
     }
 
     /// Marks an event of which only the newest is wanted, if there is a key. Events of different names do not replace each other.
@@ -105,7 +64,7 @@ impl<'a> EventPacket<'a> {
         &self.encoded
     }
 
-    /// Name and arguments of the event, as a client will see them. They are read out of the frames when they are asked for, so who does not ask does not pay.
+    /// Name and arguments of the event, as a client will see them, without the [`Offset`](crate::Offset). They are read out of the frames when they are asked for, so who does not ask does not pay.
     /// `None` if a parser of your own cannot read what it wrote.
     ///
     /// To send it to other processes: `event.args.parse::<Args<Value>>()` are the arguments with binary data in place, and [`RawArgs::from_data`] of those
@@ -114,6 +73,9 @@ impl<'a> EventPacket<'a> {
     /// [`RawArgs::from_data`]: crate::RawArgs::from_data
     pub fn event(&self) -> Option<&Event> {
         let event = self.event.get_or_init(|| {
+            if let Some(round) = &self.round {
+                return Some(round.event());
+            }
             let limits = DecoderLimits::new()
                 .max_attachments(usize::MAX)
                 .max_attachment_bytes(usize::MAX);
@@ -133,7 +95,7 @@ impl<'a> EventPacket<'a> {
 }
 
 /// What a client gets by the frame.
-fn message(frame: &Frame) -> Message {
+pub(crate) fn message(frame: &Frame) -> Message {
     let data = frame.websocket().slice_ref(frame.packet());
     if frame.is_binary() {
         Message::Binary(data)

@@ -22,6 +22,7 @@ use super::log::Brief;
 use super::namespace::Namespace;
 use super::packet::EventPacket;
 use super::params::ParamsError;
+use super::recovery::{Claim, Identity};
 use super::types::TypeMap;
 use super::{SocketIo, handler};
 use crate::adapter::{Flags, IntoRooms, OverflowPolicy, Room, SocketId};
@@ -51,10 +52,16 @@ struct Inner {
     data: Mutex<TypeMap>,
     acks: Mutex<PendingAcks<Completion>>,
     /// Rooms joined by middlewares; `None` once the socket is in the namespace.
-    early_rooms: Mutex<Option<Vec<Room>>>,
+    early_rooms: Mutex<Option<Box<EarlyRooms>>>,
     /// Handlers of its own; most sockets have none.
     handlers: OnceLock<Box<Registry>>,
+    /// What its client needs to come back, if that is possible.
+    identity: Option<Box<Identity>>,
 }
+
+/// Beside the socket, so that they take no room in it once it has joined.
+#[derive(Default)]
+struct EarlyRooms(Vec<Room>);
 
 impl Socket {
     pub(crate) fn new(
@@ -63,8 +70,9 @@ impl Socket {
         connection: Arc<Connection>,
         auth: Option<RawJson>,
         max_acks: usize,
+        identity: Option<Identity>,
     ) -> Self {
-        Self(Arc::new(Inner {
+        let socket = Self(Arc::new(Inner {
             place: connection.next_place(),
             id,
             namespace,
@@ -74,9 +82,34 @@ impl Socket {
             deadline: Deadline::default(),
             data: Mutex::default(),
             acks: Mutex::new(PendingAcks::new(max_acks)),
-            early_rooms: Mutex::new(Some(Vec::new())),
+            early_rooms: Mutex::new(Some(Box::default())),
             handlers: OnceLock::new(),
-        }))
+            identity: identity.map(Box::new),
+        }));
+        if let Some(identity) = socket.identity() {
+            identity.register(&socket);
+        }
+        socket
+    }
+
+    /// A client that has come back, as it was.
+    pub(crate) fn restored(
+        namespace: Namespace,
+        connection: Arc<Connection>,
+        auth: Option<RawJson>,
+        max_acks: usize,
+        claim: Claim,
+    ) -> Self {
+        let session = &claim.session;
+        let (id, grant) = (session.sid.clone(), session.grant);
+        let (data, rooms) = (session.data.clone(), session.rooms.clone());
+        let identity = Some(Identity::restored(claim));
+        let socket = Self::new(id, namespace, connection, auth, max_acks, identity);
+        *socket.0.data.lock() = data;
+        *socket.0.early_rooms.lock() = Some(Box::new(EarlyRooms(rooms)));
+        // One that has just ended is noticed when the socket joins.
+        let _ = socket.authorize(grant);
+        socket
     }
 
     /// The public id, unique per namespace and connection.
@@ -130,6 +163,13 @@ impl Socket {
     /// Whether the socket has joined and not left.
     pub fn is_connected(&self) -> bool {
         self.0.state.load(Ordering::Acquire) == CONNECTED
+    }
+
+    /// Whether the client has come back after its connection broke, with its id, rooms and data, and has got what it missed; see
+    /// [`SocketIoBuilder::recovery`](crate::SocketIoBuilder::recovery). In a middleware: whether it is about to.
+    pub fn recovered(&self) -> bool {
+        self.identity()
+            .is_some_and(|identity| identity.is_recovered)
     }
 
     /// What the connection has carried so far: packets and bytes of all its namespaces.
@@ -200,7 +240,7 @@ impl Socket {
     /// client reads too slowly, [`EmitError::Expired`] when the socket's [`Grant`](crate::Grant) has ended; nothing was queued then. With another
     /// [`emit_overflow`](crate::SocketIoBuilder::emit_overflow) a full outbox is no error, or disconnects the client.
     pub fn emit(&self, event: &str, data: &(impl Serialize + ?Sized)) -> Result<(), EmitError> {
-        emit::to_one(self, event, None, data, Flags::default()).map(drop)
+        emit::to_one(self, event, None, data, None, Flags::default()).map(drop)
     }
 
     /// The next event is dropped if anything still waits for the client: `socket.volatile().emit("position", &position)?`.
@@ -253,7 +293,7 @@ impl Socket {
         let id = self.0.namespace.next_ack_id();
         let outcome = self
             .expect_ack(id, completion)
-            .and_then(|()| emit::to_one(self, event, Some(id), data, flags));
+            .and_then(|()| emit::to_one(self, event, Some(id), data, None, flags));
         let queued = match outcome {
             Ok(Outcome::Skipped | Outcome::Dropped) => Err(AckError::Skipped),
             Ok(_) => Ok(()),
@@ -365,8 +405,8 @@ impl Socket {
         let mut list = Vec::new();
         rooms.add_to(&mut list);
         if let Some(early) = &mut *self.0.early_rooms.lock() {
-            list.retain(|room| !early.contains(room));
-            return early.append(&mut list);
+            list.retain(|room| !early.0.contains(room));
+            return early.0.append(&mut list);
         }
         // A client of revision 3 that has come back has the same id.
         if !self.has_left() {
@@ -377,7 +417,7 @@ impl Socket {
     /// Leaves a room.
     pub fn leave(&self, room: &str) {
         if let Some(early) = &mut *self.0.early_rooms.lock() {
-            return early.retain(|known| **known != *room);
+            return early.0.retain(|known| **known != *room);
         }
         self.0.namespace.adapter().leave(self.id(), room);
     }
@@ -385,7 +425,7 @@ impl Socket {
     /// The rooms that the socket is in; the first is its own, named like its id. In a middleware, the rooms that it will be in, but for its own.
     pub fn rooms(&self) -> Vec<Room> {
         if let Some(early) = &*self.0.early_rooms.lock() {
-            return early.clone();
+            return early.0.clone();
         }
         self.0.namespace.adapter().rooms(self.id())
     }
@@ -455,6 +495,9 @@ impl Socket {
         if joined {
             self.run_handlers(On::Disconnecting, || context("disconnecting"));
         }
+        let session = self
+            .identity()
+            .and_then(|identity| identity.session(self, joined, reason));
         self.0.namespace.adapter().remove(self.id());
         self.0.connection.remove(self);
         self.0.connection.io.exit(&self.0.namespace);
@@ -472,6 +515,11 @@ impl Socket {
                 %reason,
             );
             self.run_handlers(On::Disconnect, || context("disconnect"));
+        }
+        if let Some(identity) = self.identity() {
+            // Only now the data is what it will be.
+            let data = joined.then(|| self.0.data.lock().clone());
+            identity.leave(&self.0.connection.io, session, data);
         }
         self.0.state.store(GONE, Ordering::Release);
         self.clear_handlers_if_gone();
@@ -564,6 +612,18 @@ impl Socket {
         &self.0.connection
     }
 
+    pub(crate) fn identity(&self) -> Option<&Identity> {
+        self.0.identity.as_deref()
+    }
+
+    pub(crate) fn raw_auth(&self) -> Option<RawJson> {
+        self.0.auth.clone()
+    }
+
+    pub(crate) fn is_joining(&self) -> bool {
+        self.0.state.load(Ordering::Acquire) == JOINING
+    }
+
     /// The socket has joined. False when it was told to leave meanwhile.
     pub(crate) fn set_connected(&self) -> bool {
         self.0
@@ -576,10 +636,10 @@ impl Socket {
     pub(crate) fn enter_namespace(&self) {
         let adapter = self.0.namespace.adapter();
         adapter.add(self);
-        let rooms = self.0.early_rooms.lock().take();
-        adapter.join(self.id(), &rooms.unwrap_or_default());
-        // It may have been told to leave in this moment, by somebody who did not find it in the adapter.
-        if self.has_left() {
+        let early = self.0.early_rooms.lock().take();
+        adapter.join(self.id(), &early.unwrap_or_default().0);
+        // It may have been told to leave in this moment, by somebody who did not find it in the adapter. With recovery, that somebody waits for this.
+        if self.0.identity.is_none() && self.has_left() {
             adapter.remove(self.id());
         }
     }

@@ -33,7 +33,7 @@ impl Peer {
     pub(crate) fn socket(&self) -> Socket {
         let id = self.io.next_id().unwrap();
         let namespace = self.io.enter("/").unwrap();
-        Socket::new(id, namespace, self.connection.clone(), None, 10)
+        Socket::new(id, namespace, self.connection.clone(), None, 10, None)
     }
 }
 
@@ -42,7 +42,6 @@ impl Peer {
     async fn enter(&self, name: &str) -> Namespace {
         let candidate = Candidate {
             name: name.into(),
-            id: self.io.next_id().unwrap(),
             auth: None,
             connection: self.connection.clone(),
         };

@@ -6,7 +6,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use socket_io::protocol::EncodeError;
 use socket_io::{
-    AckError, Binary, BroadcastAnswers, Data, EmitError, Failure, Socket, SocketIoBuilder, Value,
+    AckError, Binary, BroadcastAnswers, Data, EmitError, Failure, OverflowPolicy, Socket,
+    SocketIoBuilder, Value,
 };
 
 use crate::support::{Bus, Client, Host, Polling, Stage, soon, until};
@@ -225,6 +226,36 @@ async fn deaf() -> ([Stage; 2], [Polling; 2], [String; 2]) {
     (stages, clients, ids)
 }
 
+#[tokio::test]
+async fn how_a_broadcast_is_sent_counts_on_all_servers() {
+    let bus = Arc::new(Bus::default());
+    let one = Stage::with(on(&bus));
+    let two = Stage::with(|builder| on(&bus)(builder).outbox_limit(300));
+    let mut client = two.polling().await;
+    let id = client.join().await;
+    let socket = two.io.of("/").socket(&id).unwrap();
+    // Nobody polls, so volatile events are dropped, and of those with a key the newest waits.
+    for n in 0..3 {
+        one.io.all().volatile().emit("dropped", &n).unwrap();
+        one.io.all().latest("key").emit("latest", &n).unwrap();
+    }
+    one.io
+        .of("/")
+        .server_side_emit_with_ack::<()>("flush", &())
+        .await
+        .unwrap();
+    let long = "x".repeat(300);
+    let gentle = one.io.all().overflow(OverflowPolicy::DropNewest);
+    gentle.emit("long", &long).unwrap();
+    one.io
+        .of("/")
+        .server_side_emit_with_ack::<()>("flush", &())
+        .await
+        .unwrap();
+    client.check(r#"42["latest",2]"#).await;
+    assert!(socket.is_connected());
+}
+
 #[tokio::test(start_paused = true)]
 async fn who_is_found_before_the_time_is_up_is_in_the_error() {
     let ([one, two], _clients, ids) = deaf().await;
@@ -351,7 +382,7 @@ async fn servers_answer_each_other() {
     let error = three.error().await;
     assert_eq!(
         error.to_string(),
-        "event \"sum\" of another server in /: handler panicked: too small"
+        "event \"sum\" in /: handler panicked: too small"
     );
     let answers = one.io.server_side_emit_with_ack::<i64>("sum", &(2, 300));
     let mut answers = soon(answers).await.unwrap();

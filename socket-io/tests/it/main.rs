@@ -21,6 +21,7 @@ mod outgoing;
 mod overflow;
 mod own_handlers;
 mod races;
+mod recovery;
 mod room_events;
 mod rooms;
 mod serving;

@@ -14,11 +14,12 @@ use crate::support::{Client, Polling, Recorder, respond, until};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/OBSERVABILITY.md");
 /// What only a system out of resources brings about, or a race.
-const RARE: [&str; 6] = [
+const RARE: [&str; 7] = [
     "accept_failed",
     "id_generation_failed",
     "websocket_lost",
     "websocket_refused",
+    "session_store_failed",
     // With a listener that encrypts, and with one on a Unix socket whose folder is made read-only.
     "tls_failed",
     "socket_not_removed",

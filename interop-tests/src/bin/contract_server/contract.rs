@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use socket_io::{
     AckError, Args, Auth, Binary, Data, DisconnectReason, Handshake, Namespace, Parser, RawArgs,
-    Refusal, Socket, SocketIo, State, Value,
+    RecoveryConfig, Refusal, Socket, SocketIo, State, Value,
 };
 
 /// With what reason each socket left, by namespace and id.
@@ -24,7 +24,12 @@ pub(crate) fn server() -> SocketIo {
         Ok("msgpack") => Parser::message_pack(),
         _ => Parser::json(),
     };
-    let io = SocketIo::builder()
+    let mut builder = SocketIo::builder();
+    if std::env::var("CSR").is_ok_and(|value| value == "1") {
+        let time = Duration::from_secs(60);
+        builder = builder.recovery(RecoveryConfig::default().max_disconnection(time));
+    }
+    let io = builder
         .parser(parser)
         .ping_interval(Duration::from_millis(1000))
         .ping_timeout(Duration::from_millis(4000))

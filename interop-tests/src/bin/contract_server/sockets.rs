@@ -3,7 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use serde_json::json;
-use socket_io::{Auth, Binary, Data, Handshake, RawArgs, Refusal, Socket, SocketIo, Value};
+use socket_io::{
+    Auth, Binary, Data, Handshake, RawArgs, RecoveryConfig, Refusal, Socket, SocketIo, Value,
+};
 
 /// What a suite for the protocol asks of a server.
 pub(crate) fn protocol() -> SocketIo {
@@ -29,6 +31,7 @@ pub(crate) fn protocol() -> SocketIo {
 pub(crate) fn client() -> SocketIo {
     let io = SocketIo::builder()
         .ping_interval(Duration::from_millis(2000))
+        .recovery(RecoveryConfig::default())
         .allow_request(|_| async {
             tokio::time::sleep(Duration::from_millis(10)).await;
             Ok(())

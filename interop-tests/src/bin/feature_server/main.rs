@@ -6,6 +6,7 @@ mod flow;
 mod http;
 mod observing;
 mod operators;
+mod recovery;
 
 use std::error::Error;
 
@@ -26,6 +27,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),
         "operators" => operators::server(),
+        "recovery" => recovery::careful(),
+        "recovery-short" => recovery::short(),
         other => return Err(format!("unknown MODE {other:?}").into()),
     };
     let mut terminate = signal(SignalKind::terminate())?;

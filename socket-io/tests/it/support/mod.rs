@@ -19,7 +19,7 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 pub(crate) use bus::Bus;
 pub(crate) use client::{Client, Frame};
 pub(crate) use polling::{Polling, respond};
-pub(crate) use recorder::Recorder;
+pub(crate) use recorder::{Line, Recorder};
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);

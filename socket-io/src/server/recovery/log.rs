@@ -1,0 +1,227 @@
+//! What was sent in a namespace a short while ago, for those who come back. Pure: the clock is the caller's.
+//!
+//! Events are numbered without gaps, so the place of an event in the ring is a difference.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::event::LoggedEvent;
+use super::offset::Offset;
+
+/// How much a log keeps.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    pub(crate) events: usize,
+    pub(crate) bytes: usize,
+    pub(crate) age: Duration,
+}
+
+#[derive(Debug)]
+pub(crate) struct Log {
+    limits: Limits,
+    /// The event that was numbered last, kept or not.
+    last: Offset,
+    /// The newest events, in order.
+    entries: VecDeque<Entry>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Entry {
+    event: Arc<LoggedEvent>,
+    size: usize,
+    time: Instant,
+}
+
+impl Log {
+    /// The name is to be random.
+    pub(crate) fn new(name: u64, limits: Limits) -> Self {
+        Self {
+            limits,
+            last: Offset::new(name, 0),
+            entries: VecDeque::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Where the log ends.
+    pub(crate) fn last(&self) -> Offset {
+        self.last
+    }
+
+    /// Where the next event will be.
+    pub(crate) fn next(&self) -> Offset {
+        self.last.at(self.last.number() + 1)
+    }
+
+    /// Takes in the event that was given the offset [`next`](Self::next), and forgets what is too much.
+    pub(crate) fn append(&mut self, now: Instant, event: Arc<LoggedEvent>) {
+        debug_assert_eq!(event.offset(), self.next());
+        self.last = event.offset();
+        let size = event.size();
+        self.bytes += size;
+        self.entries.push_back(Entry {
+            event,
+            size,
+            time: now,
+        });
+        while self.entries.len() > self.limits.events || self.bytes > self.limits.bytes {
+            self.forget();
+        }
+        self.expire(now);
+    }
+
+    /// Forgets what is too old.
+    pub(crate) fn expire(&mut self, now: Instant) {
+        let age = self.limits.age;
+        while self
+            .entries
+            .front()
+            .is_some_and(|entry| now.saturating_duration_since(entry.time) > age)
+        {
+            self.forget();
+        }
+        if self.entries.len() < self.entries.capacity() / 8 {
+            self.entries.shrink_to(self.entries.len() * 2);
+        }
+    }
+
+    fn forget(&mut self) {
+        let forgotten = self.entries.pop_front();
+        self.bytes -= forgotten.map_or(0, |entry| entry.size);
+    }
+
+    /// The events behind that number that were for a client in these rooms; `None` if some events behind it are forgotten already.
+    pub(crate) fn missed(
+        &self,
+        after: u64,
+        rooms: &HashSet<&str>,
+    ) -> Option<Vec<Arc<LoggedEvent>>> {
+        let before_first = self.last.number() - self.entries.len() as u64;
+        let skipped = after.checked_sub(before_first)?;
+        let skipped = usize::try_from(skipped).ok()?.min(self.entries.len());
+        let behind = self.entries.range(skipped..).map(|entry| &entry.event);
+        Some(
+            behind
+                .filter(|event| event.is_for(rooms))
+                .cloned()
+                .collect(),
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::Target;
+    use crate::protocol::{Encoded, Outgoing};
+
+    const LIMITS: Limits = Limits {
+        events: 5,
+        bytes: usize::MAX,
+        age: Duration::from_secs(10),
+    };
+
+    fn packet(bytes: usize) -> Encoded {
+        let data = "x".repeat(bytes);
+        Outgoing::new("e", &data, 0).unwrap().encode("/", None)
+    }
+
+    /// Appends an event for that room, or for everybody.
+    fn append(log: &mut Log, now: Instant, room: &str, bytes: usize) {
+        let mut target = Target::default();
+        if !room.is_empty() {
+            target.rooms.push(room.into());
+        }
+        let event = LoggedEvent::sent("/".into(), log.next(), target, packet(bytes));
+        log.append(now, Arc::new(event));
+    }
+
+    fn missed(log: &Log, after: u64, rooms: &[&str]) -> Option<Vec<u64>> {
+        let events = log.missed(after, &rooms.iter().copied().collect())?;
+        Some(events.iter().map(|event| event.offset().number()).collect())
+    }
+
+    #[test]
+    fn events_are_numbered_and_filtered_by_room() {
+        let now = Instant::now();
+        let mut log = Log::new(7, LIMITS);
+        assert_eq!(missed(&log, 0, &[]), Some(vec![]));
+        for room in ["", "a", "b", "a", ""] {
+            append(&mut log, now, room, 1);
+        }
+        assert_eq!(log.last(), Offset::new(7, 5));
+        assert_eq!(missed(&log, 0, &["me"]), Some(vec![1, 5]));
+        assert_eq!(missed(&log, 0, &["me", "a"]), Some(vec![1, 2, 4, 5]));
+        assert_eq!(missed(&log, 2, &["me", "a", "b"]), Some(vec![3, 4, 5]));
+        assert_eq!(missed(&log, 4, &["me"]), Some(vec![5]));
+        assert_eq!(missed(&log, 5, &["me"]), Some(vec![]));
+    }
+
+    #[test]
+    fn the_number_of_events_is_limited() {
+        let now = Instant::now();
+        let mut log = Log::new(7, LIMITS);
+        for _ in 0..8 {
+            append(&mut log, now, "", 1);
+        }
+        assert_eq!(missed(&log, 2, &[]), None);
+        assert_eq!(missed(&log, 3, &[]), Some(vec![4, 5, 6, 7, 8]));
+    }
+
+    #[test]
+    fn the_bytes_are_limited() {
+        let now = Instant::now();
+        let overhead = {
+            let target = Target::default();
+            LoggedEvent::sent("/".into(), Offset::new(0, 1), target, packet(0)).size()
+        };
+        let limits = Limits {
+            bytes: 3 * overhead + 100,
+            ..LIMITS
+        };
+        let mut log = Log::new(7, limits);
+        for _ in 0..3 {
+            append(&mut log, now, "", 30);
+        }
+        assert_eq!(missed(&log, 0, &[]), Some(vec![1, 2, 3]));
+        append(&mut log, now, "", 80);
+        assert_eq!(missed(&log, 1, &[]), None);
+        assert_eq!(missed(&log, 2, &[]), Some(vec![3, 4]));
+        // One that is too large by itself is numbered and not kept.
+        append(&mut log, now, "", 10_000);
+        assert_eq!((log.entries.len(), log.bytes), (0, 0));
+        assert_eq!(missed(&log, 4, &[]), None);
+        assert_eq!(missed(&log, 5, &[]), Some(vec![]));
+        append(&mut log, now, "", 1);
+        assert_eq!(missed(&log, 5, &[]), Some(vec![6]));
+    }
+
+    #[test]
+    fn events_are_forgotten_with_time_and_their_memory_goes_back() {
+        let start = Instant::now();
+        let limits = Limits {
+            events: 10_000,
+            ..LIMITS
+        };
+        let mut log = Log::new(7, limits);
+        for second in 0..1000 {
+            append(&mut log, start + Duration::from_millis(second), "", 1);
+        }
+        log.expire(start + LIMITS.age);
+        assert_eq!(missed(&log, 0, &[]).map(|events| events.len()), Some(1000));
+        append(
+            &mut log,
+            start + LIMITS.age + Duration::from_millis(500),
+            "",
+            1,
+        );
+        assert_eq!(missed(&log, 499, &[]), None);
+        assert_eq!(missed(&log, 500, &[]).map(|events| events.len()), Some(501));
+        log.expire(start + LIMITS.age * 3);
+        assert_eq!((log.entries.len(), log.bytes), (0, 0));
+        assert!(log.entries.capacity() < 20, "{}", log.entries.capacity());
+        assert_eq!(missed(&log, 1001, &[]), Some(vec![]));
+    }
+}
