@@ -307,7 +307,8 @@ impl SocketIoBuilder {
     }
 
     /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`. Default true,
-    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going. The reference keeps them unless it is told otherwise.
+    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
+    /// otherwise.
     pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
         self.config.cleanup_empty_child_namespaces = cleanup;
         self

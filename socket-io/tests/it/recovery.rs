@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
     Args, Auth, Binary, Data, DisconnectReason, EmitError, EventName, Grant, LoggedEvent, Message,
-    Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room, RoomChange,
+    NamespaceName, Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room,
     SessionStore, Socket, SocketIo, State, StoreFuture, StoredSession, Value,
 };
 
@@ -1263,29 +1263,64 @@ async fn what_found_no_room_in_the_outbox_is_recovered_unless_it_was_to_be_dropp
 }
 
 #[tokio::test]
-async fn hooks_for_rooms_run_without_a_lock() {
+async fn what_the_parent_of_a_family_has_sent_is_caught_up_on_in_each_child() {
     let stage = recovering();
-    let io = stage.io.clone();
+    let parent = stage.io.of_path("/p/{n}");
+    let host = stage.listen().await;
+    let mut witness = host.client().await;
+    let mut lost = Vec::new();
+    for name in ["/p/1", "/p/2"] {
+        witness.send(&format!("40{name},")).await;
+        let kept = Ids::read(&witness.text().await);
+        let mut client = host.client().await;
+        client.send(&format!("40{name},")).await;
+        let ids = Ids::read(&client.text().await);
+        parent.to(ids.sid.as_str()).emit("first", &name).unwrap();
+        let offset = check(&mut client, serde_json::json!(["first", name])).await;
+        drop(client);
+        until(|| host.io.of(name).socket(&ids.sid).is_none()).await;
+        assert!(host.io.of(name).socket(&kept.sid).is_some());
+        lost.push((name, ids, offset));
+    }
+    assert_eq!(parent.emit("second", &()).unwrap().sent, 2);
+    for (name, ids, offset) in lost {
+        let mut client = host.client().await;
+        let pid = &ids.pid;
+        client
+            .send(&format!(
+                r#"40{name},{{"pid":"{pid}","offset":"{offset}"}}"#
+            ))
+            .await;
+        let missed = client.text().await;
+        assert!(missed.starts_with(&format!("42{name},")), "{missed}");
+        assert_eq!(event(&missed).0, [Json::from("second")]);
+        check_recovered(&mut client, &ids).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_back_to_a_child_that_is_made_again_for_it() {
+    let stage = recovering();
     stage
         .io
-        .of("/")
-        .on_connect(async |socket: Socket| socket.join("room"))
-        .on_room_event(move |event| {
-            if let RoomChange::Joined(id) = &event.change {
-                io.to(id).emit("joined", &*event.room).unwrap();
-            }
+        .of_async(async |NamespaceName(name): NamespaceName| {
+            tokio::task::yield_now().await;
+            name.starts_with("/p")
         });
     let host = stage.listen().await;
-    let (mut client, ids) = join(&host).await;
-    let mut offset = String::new();
-    for round in 0..3 {
-        check(&mut client, serde_json::json!(["joined", ids.sid])).await;
-        offset = check(&mut client, serde_json::json!(["joined", "room"])).await;
-        cut(&host, client, &ids.sid).await;
-        client = come_back(&host, &ids.pid, &offset).await;
-        check_recovered(&mut client, &ids).await;
-        assert!(host.io.of("/").room_size("room") == 1, "in round {round}");
-    }
-    host.check_no_error().await;
-    assert!(!offset.is_empty());
+    let mut client = host.client().await;
+    client.send("40/p,").await;
+    let ids = Ids::read(&client.text().await);
+    let socket = host.io.namespaces();
+    let socket = socket.iter().find_map(|known| known.socket(&ids.sid));
+    socket.unwrap().emit("x", &1).unwrap();
+    let offset = check(&mut client, serde_json::json!(["x", 1])).await;
+    drop(client);
+    until(|| host.io.namespaces().len() == 1).await;
+    let mut client = host.client().await;
+    let pid = &ids.pid;
+    client
+        .send(&format!(r#"40/p,{{"pid":"{pid}","offset":"{offset}"}}"#))
+        .await;
+    check_recovered(&mut client, &ids).await;
 }
