@@ -30,12 +30,13 @@ pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
-    Context, Data, Drain, DrainReport, Emit, EmitError, EventName, EventPacket, EventStream,
-    Failure, FetchError, FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Health,
-    InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome,
-    RecoveryConfig, Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore,
-    Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, State, Stats, StoreError,
-    StoreFuture, StoredSession, WeakNamespace,
+    Candidate, Context, Data, Decide, Decision, Drain, DrainReport, Emit, EmitError, EventName,
+    EventPacket, EventStream, Failure, FetchError, FromCandidate, FromContext, Grant, Handler,
+    HandlerError, HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore,
+    Middleware, Namespace, NamespaceName, Offset, Outcome, Params, ParamsError, RecoveryConfig,
+    Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData,
+    SocketDetails, SocketIo, SocketIoBuilder, State, Stats, StoreError, StoreFuture, StoredSession,
+    WeakNamespace,
 };
 
 /// Compresses a whole file.

@@ -10,9 +10,11 @@ use super::ack::{Answer, BroadcastAcks, Completion, RemoteAnswers};
 use super::emit::{self, Outcome};
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::remote::{FetchError, RemoteSocket};
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, OverflowPolicy, SocketId, Target};
+use crate::protocol::AckId;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -101,7 +103,8 @@ impl Broadcast {
         self
     }
 
-    /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile.
+    /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile, unless
+    /// [connection state recovery](crate::SocketIoBuilder::recovery) is on.
     ///
     /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed, or what [`overflow`](Self::overflow) says happens;
     /// [`Delivery`] counts them.
@@ -190,26 +193,17 @@ impl Broadcast {
             Err(error) => return BroadcastAcks::failed(error),
         };
         let (sender, answers) = mpsc::unbounded_channel();
-        let mut recipients = self.sockets();
-        recipients.retain(|socket| {
-            if let Err(error) = socket.expect_ack(id, Completion::Many(sender.clone())) {
-                let error = match error {
-                    EmitError::Disconnected => AckError::Disconnected,
-                    error => AckError::Emit(error),
-                };
-                let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
-                return true;
+        let mut recipients = Vec::new();
+        match self.namespace.family() {
+            None => self.ask(id, &packet, self.sockets(), &sender, &mut recipients),
+            Some(children) => {
+                for child in children {
+                    let packet = packet.readdressed(&child);
+                    let sockets = child.adapter().sockets(&self.target);
+                    self.ask(id, &packet, sockets, &sender, &mut recipients);
+                }
             }
-            let outcome = socket.deliver(&packet, self.flags);
-            let error = match outcome {
-                Outcome::Queued | Outcome::Replaced => return true,
-                Outcome::Skipped | Outcome::Dropped => AckError::Skipped,
-                Outcome::Overflowed | Outcome::Disconnected => AckError::Disconnected,
-            };
-            socket.forget_ack(id);
-            let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
-            outcome != Outcome::Skipped
-        });
+        }
         let time = self
             .timeout
             .unwrap_or_else(|| self.namespace.config().ack_timeout);
@@ -219,6 +213,36 @@ impl Broadcast {
             adapter.broadcast_with_ack(&packet, &self.target, self.flags, remote);
         }
         BroadcastAcks::new(Some(id), recipients, answers, time)
+    }
+
+    /// Sends a question to sockets of this process, and notes those of whom an answer is expected, or said to be missing.
+    fn ask(
+        &self,
+        id: AckId,
+        packet: &EventPacket<'_>,
+        sockets: Vec<Socket>,
+        sender: &mpsc::UnboundedSender<Answer>,
+        recipients: &mut Vec<Socket>,
+    ) {
+        recipients.extend(sockets.into_iter().filter(|socket| {
+            if let Err(error) = socket.expect_ack(id, Completion::Many(sender.clone())) {
+                let error = match error {
+                    EmitError::Disconnected => AckError::Disconnected,
+                    error => AckError::Emit(error),
+                };
+                let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
+                return true;
+            }
+            let outcome = socket.deliver(packet, self.flags);
+            let error = match outcome {
+                Outcome::Queued | Outcome::Replaced => return true,
+                Outcome::Skipped | Outcome::Dropped => AckError::Skipped,
+                Outcome::Overflowed | Outcome::Disconnected => AckError::Disconnected,
+            };
+            socket.forget_ack(id);
+            let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
+            outcome != Outcome::Skipped
+        }));
     }
 
     /// The chosen sockets of this process.

@@ -153,9 +153,16 @@ pub(crate) fn to_many(
     flags: Flags,
     told: &mut dyn FnMut(&SocketId, Outcome),
 ) -> Result<(), EmitError> {
-    if let (Some(journal), None, false) = (namespace.journal(), latest, flags.volatile) {
+    let is_numbered = namespace.config().recovery.is_some() && latest.is_none() && !flags.volatile;
+    if is_numbered {
         let outgoing = outgoing(namespace, event, data)?;
-        journal.send_to_many(namespace, outgoing, target, flags, told);
+        // A parent keeps no journal, but each of its children does.
+        let children = namespace.family().unwrap_or_default();
+        for namespace in children.iter().chain([namespace]) {
+            if let Some(journal) = namespace.journal() {
+                journal.send_to_many(namespace, outgoing.clone(), target, flags, told);
+            }
+        }
     } else {
         let packet = encode(namespace, event, None, data, flags)?;
         let packet = packet.with_latest(event, latest);
@@ -184,6 +191,11 @@ pub(crate) fn encode<'a>(
     flags: Flags,
 ) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
+    if namespace.is_parent() {
+        let max = config.max_attachments;
+        let outgoing = Outgoing::new_with(&config.parser, event, data, max)?;
+        return Ok(EventPacket::for_family(namespace, outgoing, ack, flags));
+    }
     let packet =
         config
             .parser
