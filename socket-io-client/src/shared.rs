@@ -118,16 +118,12 @@ impl Locked {
 
 impl Shared {
     pub(crate) fn new(config: ManagerConfig, core: Core<Completion, Failed>) -> Self {
-        let runtime = OnceLock::new();
-        if let Ok(handle) = Handle::try_current() {
-            let _ = runtime.set(handle);
-        }
         Self {
             config,
             brake: Arc::default(),
             observers: Observers::default(),
             progress: Notify::new(),
-            runtime,
+            runtime: OnceLock::new(),
             locked: Mutex::new(Locked {
                 core,
                 endpoints: BTreeMap::new(),
@@ -179,10 +175,10 @@ impl Shared {
         result
     }
 
-    /// The runtime that the manager was built in, or else the one in which it was used first.
+    /// The runtime in which the manager was used first.
     pub(crate) fn runtime(&self) -> Option<&Handle> {
-        if let Ok(handle) = Handle::try_current() {
-            return Some(self.runtime.get_or_init(|| handle));
+        if self.runtime.get().is_none() {
+            let _ = self.runtime.set(Handle::try_current().ok()?);
         }
         self.runtime.get()
     }
