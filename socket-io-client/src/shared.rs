@@ -9,7 +9,7 @@ use std::time::Instant;
 use engine_io::{SendError, Sender};
 use parking_lot::Mutex;
 use socket_io::RawArgs;
-use socket_io::protocol::Encoded;
+use socket_io::protocol::{AckId, Encoded};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
@@ -22,7 +22,11 @@ use crate::inbox::Brake;
 use crate::manager::Observers;
 
 /// What an acknowledgement completes.
-pub(crate) type Completion = oneshot::Sender<Result<RawArgs, NoAnswer>>;
+pub(crate) struct Completion {
+    pub(crate) id: AckId,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) sender: oneshot::Sender<Result<RawArgs, NoAnswer>>,
+}
 
 pub(crate) struct Shared {
     pub(crate) config: ManagerConfig,
