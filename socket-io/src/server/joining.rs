@@ -235,8 +235,10 @@ impl Driver {
                 return self.start(namespace, socket.raw_auth());
             }
         }
-        self.is_new = false;
-        self.deadline = None;
+        if std::mem::take(&mut self.is_new) {
+            self.deadline = None;
+            self.limit_attachments();
+        }
         tracing::debug!(
             name: "connected",
             target: "socket_io",
