@@ -408,26 +408,38 @@ impl Socket {
             list.retain(|room| !early.0.contains(room));
             return early.0.append(&mut list);
         }
-        // A client of revision 3 that has come back has the same id.
+        // A client that has come back has the same id.
         if !self.has_left() {
             self.0.namespace.adapter().join(self.id(), &list);
         }
     }
 
-    /// Leaves a room.
+    /// Leaves a room. Nothing happens after the socket has left.
     pub fn leave(&self, room: &str) {
         if let Some(early) = &mut *self.0.early_rooms.lock() {
             return early.0.retain(|known| **known != *room);
         }
-        self.0.namespace.adapter().leave(self.id(), room);
+        if self.is_in_adapter() {
+            self.0.namespace.adapter().leave(self.id(), room);
+        }
     }
 
     /// The rooms that the socket is in; the first is its own, named like its id. In a middleware, the rooms that it will be in, but for its own.
+    /// None once the socket has left.
     pub fn rooms(&self) -> Vec<Room> {
         if let Some(early) = &*self.0.early_rooms.lock() {
             return early.0.clone();
         }
+        if !self.is_in_adapter() {
+            return Vec::new();
+        }
         self.0.namespace.adapter().rooms(self.id())
+    }
+
+    /// Whether what the adapter knows under the id is this socket. A client that has come back has the same id, with a socket of its own.
+    fn is_in_adapter(&self) -> bool {
+        let known = || self.0.namespace.adapter().socket(self.id());
+        !self.has_left() || known().is_some_and(|known| known.is(self))
     }
 
     /// Everybody in these rooms but this socket.
