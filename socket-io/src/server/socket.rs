@@ -1,7 +1,7 @@
 //! One client in one namespace.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use engine_io::{Counters, LatestKey, Revision, SendError, Text, Transport};
@@ -548,8 +548,10 @@ impl Socket {
         self.0.handlers.get_or_init(Box::default)
     }
 
-    /// A handler that has hold of its socket would keep both for ever.
+    /// A handler that has hold of its socket would keep both for ever. Called after the socket is gone, and after a handler is added: of two threads that do
+    /// both in the same moment, one sees what the other has done.
     pub(crate) fn clear_handlers_if_gone(&self) {
+        fence(Ordering::SeqCst);
         if let (GONE, Some(own)) = (self.0.state.load(Ordering::Acquire), self.registry()) {
             own.clear_all();
         }
