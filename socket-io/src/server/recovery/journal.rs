@@ -30,7 +30,8 @@ use super::round::Round;
 use super::store::{SessionStore, StoreError, StoredSession};
 use crate::adapter::{Flags, HoldBack, SocketId, Target};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
-use crate::server::emit::{Outcome, push, report_overflow};
+use crate::server::connection::Connection;
+use crate::server::emit::{Outcome, flagged, push, report_overflow};
 use crate::server::handler::{CatchPanic, Panic, caught};
 use crate::server::packet::EventPacket;
 use crate::server::{EmitError, Namespace, Socket, SocketIo};
@@ -159,12 +160,7 @@ impl Journal {
                 encode()
             };
             if offset == log.next() {
-                let packet = if flags.uncompressed {
-                    packet.uncompressed()
-                } else {
-                    packet
-                };
-                return (log, packet);
+                return (log, flagged(packet, flags));
             }
         }
     }
