@@ -120,10 +120,10 @@ impl Driver {
 
     /// The namespace is there.
     fn enter(&mut self, namespace: Namespace, auth: Option<RawJson>) {
-        let io = &self.connection.io;
         if let (Some(journal), Some(auth), false) = (namespace.journal(), &auth, self.is_eio3()) {
             if let Some(wanted) = Wanted::read(auth) {
-                let claim = Box::pin(journal.clone().claim(io.clone(), wanted));
+                let connection = self.connection.clone();
+                let claim = Box::pin(journal.clone().claim(connection, wanted));
                 let auth = Some(auth.clone());
                 let returning = Joining::Returning(namespace, auth, claim);
                 return self.joining.push(returning);

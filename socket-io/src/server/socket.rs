@@ -531,7 +531,7 @@ impl Socket {
         if let Some(identity) = self.identity() {
             // Only now the data is what it will be.
             let data = joined.then(|| self.0.data.lock().clone());
-            identity.leave(&self.0.connection.io, session, data);
+            identity.leave(&self.0.connection, session, data);
         }
         self.0.state.store(GONE, Ordering::Release);
         self.clear_handlers_if_gone();

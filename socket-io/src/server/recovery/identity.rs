@@ -11,6 +11,7 @@ use super::offset::Offset;
 use super::store::StoredSession;
 use crate::adapter::Flags;
 use crate::protocol::{DisconnectReason, Outgoing, RawJson, Value};
+use crate::server::connection::Connection;
 use crate::server::types::TypeMap;
 use crate::server::{EmitError, Outcome, Socket, SocketIo};
 
@@ -124,7 +125,7 @@ impl Identity {
     /// The socket has left, and its client may come back with that session, with other data if there is any.
     pub(crate) fn leave(
         &self,
-        io: &SocketIo,
+        connection: &Arc<Connection>,
         session: Option<StoredSession>,
         data: Option<TypeMap>,
     ) {
@@ -132,7 +133,7 @@ impl Identity {
             session.data = data.unwrap_or(session.data);
             session
         });
-        self.journal.leave(io, &self.pid, session);
+        self.journal.leave(connection, &self.pid, session);
     }
 }
 

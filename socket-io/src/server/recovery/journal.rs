@@ -34,7 +34,7 @@ use crate::server::connection::Connection;
 use crate::server::emit::{Outcome, flagged, push, report_overflow};
 use crate::server::handler::{CatchPanic, Panic, caught};
 use crate::server::packet::EventPacket;
-use crate::server::{EmitError, Namespace, Socket, SocketIo};
+use crate::server::{EmitError, Namespace, Socket};
 
 pub(crate) struct Journal {
     namespace: Text,
@@ -184,19 +184,24 @@ impl Journal {
             socket: socket.clone(),
             waiting: Vec::new(),
         };
+    /// Somebody may come back from now on.
+    pub(super) fn expect_return(&self) {
+        *self.awaited.lock() = Some(end_of(self.max_disconnection));
+    }
+
         let previous = self.present.lock().insert(pid.clone(), present);
         drop(previous);
     }
 
     /// The socket has left. Its session, if it has one, is kept, and only then the private id is free.
-    pub(crate) fn leave(
+    pub(super) fn leave(
         self: &Arc<Self>,
-        io: &SocketIo,
+        connection: &Arc<Connection>,
         pid: &Arc<str>,
         session: Option<StoredSession>,
     ) {
         let (journal, pid) = (self.clone(), pid.clone());
-        run(io, async move {
+        run(connection, async move {
             if let Some(session) = session {
                 journal.keep(session).await;
             }
@@ -215,7 +220,11 @@ impl Journal {
     // Coming back.
 
     /// What a client has a right to that wants its session back; `None` if it has to start anew. Safe to cancel: a session that was taken out is put back.
-    pub(crate) async fn claim(self: Arc<Self>, io: SocketIo, wanted: Wanted) -> Option<Claim> {
+    pub(crate) async fn claim(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        wanted: Wanted,
+    ) -> Option<Claim> {
         let Wanted { pid, offset } = wanted;
         self.displace(&pid).await;
         let (store, namespace) = (self.store.clone(), self.namespace.clone());
@@ -237,7 +246,7 @@ impl Journal {
             });
         }
         let mut waiting = PutBack {
-            io,
+            connection,
             journal: self.clone(),
             session: Some(session),
         };
@@ -394,7 +403,7 @@ impl Claim {
 
 /// Puts a session back if nobody waits for it any more.
 struct PutBack {
-    io: SocketIo,
+    connection: Arc<Connection>,
     journal: Arc<Journal>,
     session: Option<StoredSession>,
 }
@@ -403,19 +412,24 @@ impl Drop for PutBack {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
             let journal = self.journal.clone();
-            run(&self.io, async move { journal.keep(session).await });
+            run(&self.connection, async move { journal.keep(session).await });
         }
     }
 }
 
-/// Runs a future to its first wait, and lets it go on in a task of its own from there.
-fn run(io: &SocketIo, future: impl Future<Output = ()> + Send + 'static) {
+/// Runs a future that keeps a session to its first wait, and lets it go on in a task of its own from there. That counts as a handler, so that a server which
+/// is drained waits for it.
+fn run(connection: &Arc<Connection>, future: impl Future<Output = ()> + Send + 'static) {
     // Whoever makes a socket leave may be a thread outside the runtime.
-    let _runtime = io.enter_runtime();
+    let _runtime = connection.io.enter_runtime();
     let mut future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
     let now = &mut TaskContext::from_waker(Waker::noop());
     if future.as_mut().poll(now).is_pending() {
-        io.spawn(future);
+        let running = connection.start_handler();
+        connection.io.spawn(async move {
+            future.await;
+            drop(running);
+        });
     }
 }
 

@@ -105,7 +105,9 @@ impl fmt::Debug for StoredSession {
 /// with [`append`](Self::append), and asked for those of former logs with [`events`](Self::events). If it does neither, a client that comes back after a
 /// restart gets a new session.
 ///
-/// No lock is held during any call. A call or future that panics or fails counts as one that found or kept nothing.
+/// No lock is held during any call. A call or future that panics or fails counts as one that found or kept nothing. A future of [`take`](Self::take) or
+/// [`events`](Self::events) is dropped when the client goes that it was asked for; one of [`save`](Self::save) runs to its end, for which
+/// [`SocketIo::drain`](crate::SocketIo::drain) waits as for handlers.
 pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a session for that time.
     fn save(&self, session: StoredSession, time: Duration) -> StoreFuture<'_, ()>;
