@@ -306,8 +306,8 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`. Default true,
-    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
+    /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`, or a client may
+    /// [come back](Self::recovery); see [`RecoveryConfig::max_empty_namespaces`](crate::RecoveryConfig::max_empty_namespaces). Default true, so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
     /// otherwise.
     pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
         self.config.cleanup_empty_child_namespaces = cleanup;

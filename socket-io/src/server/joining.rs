@@ -82,7 +82,11 @@ impl Joining {
     pub(super) fn abandon(self, io: &SocketIo, reason: DisconnectReason) {
         match self {
             Self::Namespace(..) => {}
-            Self::Returning(namespace, ..) => io.exit(&namespace),
+            Self::Returning(namespace, _, claim) => {
+                // A session that was taken out is put back, and so the namespace knows that it is waited for.
+                drop(claim);
+                io.exit(&namespace);
+            }
             Self::Middlewares(socket, _) => socket.leave_namespace(reason),
         }
     }

@@ -291,8 +291,8 @@ impl SocketIo {
             let runtime = Handle::current();
             let engine = self.0.engine.clone();
             let server = Arc::downgrade(&self.0);
-            if let Some(recovery) = &self.0.config.recovery {
-                runtime.spawn(Recovery::sweep(Arc::downgrade(recovery)));
+            if self.0.config.recovery.is_some() {
+                runtime.spawn(Recovery::sweep(server.clone()));
             }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {

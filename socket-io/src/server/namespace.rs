@@ -19,7 +19,7 @@ use super::log::Brief;
 use super::params::{List, ParamsError};
 use super::parent::{ParentAdapter, Shared};
 use super::path::ParamList;
-use super::recovery::{Journal, Lease};
+use super::recovery::Journal;
 use super::remote::{FetchError, RemoteSocket};
 use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
@@ -36,7 +36,7 @@ struct Inner {
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
     /// What was sent, if clients can get their sessions back.
-    journal: Option<Lease>,
+    journal: Option<Arc<Journal>>,
     handlers: Arc<Inherited>,
     shared: Arc<Shared>,
     kind: Kind,
@@ -115,7 +115,7 @@ impl Namespace {
         // Nobody comes back to a parent.
         let recovery = config.recovery.as_ref();
         let recovery = recovery.filter(|_| !matches!(kind, Kind::Parent));
-        let journal = recovery.map(|recovery| recovery.lease(&name));
+        let journal = recovery.map(|recovery| recovery.journal(&name));
         Self(Arc::new(Inner {
             name,
             config,
@@ -162,6 +162,11 @@ impl Namespace {
         self.is_fleeting()
             && self.0.config.cleanup_empty_child_namespaces
             && self.0.members.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether a client may come back that has left.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.is_awaiting())
     }
 
     /// Lets clients in.
@@ -518,7 +523,7 @@ impl Namespace {
     }
 
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
-        self.0.journal.as_deref()
+        self.0.journal.as_ref()
     }
 
     pub(crate) fn config(&self) -> &Config {

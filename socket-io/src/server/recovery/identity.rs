@@ -13,7 +13,7 @@ use crate::adapter::Flags;
 use crate::protocol::{DisconnectReason, Outgoing, RawJson, Value};
 use crate::server::connection::Connection;
 use crate::server::types::TypeMap;
-use crate::server::{EmitError, Outcome, Socket, SocketIo};
+use crate::server::{EmitError, Outcome, Socket};
 
 /// One allocation for each socket, if recovery is on and the client can make use of it.
 pub(crate) struct Identity {
@@ -99,12 +99,13 @@ impl Identity {
             | DisconnectReason::IoServerDisconnect
             | DisconnectReason::IoClientDisconnect => false,
         };
-        if !has_joined {
-            let session = claim?.session;
-            return may_return.then_some(session);
-        }
-        if !may_return {
+        if !may_return || !has_joined && claim.is_none() {
             return None;
+        }
+        // Before the namespace hears that nobody is in it any more.
+        self.journal.expect_return();
+        if let Some(claim) = claim {
+            return Some(claim.session);
         }
         let mut rooms = socket.rooms();
         rooms.retain(|room| **room != **socket.id());

@@ -27,7 +27,7 @@ use super::identity::{Identity, Wanted};
 use super::log::{Limits, Log};
 use super::offset::Offset;
 use super::round::Round;
-use super::store::{SessionStore, StoreError, StoredSession};
+use super::store::{SessionStore, StoreError, StoredSession, end_of};
 use crate::adapter::{Flags, HoldBack, SocketId, Target};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
 use crate::server::connection::Connection;
@@ -72,16 +72,12 @@ impl Journal {
         }
     }
 
-    pub(super) fn namespace(&self) -> &Text {
-        &self.namespace
-    }
-
     pub(super) fn last(&self) -> Offset {
         self.log.lock().last()
     }
 
     /// Whether a client may come back that has left.
-    pub(super) fn is_awaiting(&self) -> bool {
+    pub(crate) fn is_awaiting(&self) -> bool {
         let awaited = *self.awaited.lock();
         awaited.is_some_and(|end| end > Instant::now())
     }
@@ -184,13 +180,13 @@ impl Journal {
             socket: socket.clone(),
             waiting: Vec::new(),
         };
+        let previous = self.present.lock().insert(pid.clone(), present);
+        drop(previous);
+    }
+
     /// Somebody may come back from now on.
     pub(super) fn expect_return(&self) {
         *self.awaited.lock() = Some(end_of(self.max_disconnection));
-    }
-
-        let previous = self.present.lock().insert(pid.clone(), present);
-        drop(previous);
     }
 
     /// The socket has left. Its session, if it has one, is kept, and only then the private id is free.
@@ -213,7 +209,7 @@ impl Journal {
 
     async fn keep(&self, session: StoredSession) {
         let (store, time) = (self.store.clone(), self.max_disconnection);
-        *self.awaited.lock() = Some(Instant::now() + time);
+        self.expect_return();
         guarded(async move { store.save(session, time).await }).await;
     }
 

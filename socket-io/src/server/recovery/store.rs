@@ -18,6 +18,13 @@ use crate::adapter::{Room, SocketId};
 use crate::server::Grant;
 use crate::server::types::TypeMap;
 
+/// When a time that begins now is over. What the clock cannot count to ends in a hundred years.
+pub(super) fn end_of(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + CENTURY)
+}
+
 /// What a [`SessionStore`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -206,8 +213,7 @@ impl SessionStore for MemorySessionStore {
         let ticket = kept.next_ticket;
         kept.next_ticket += 1;
         kept.tickets.insert(session.pid.clone(), ticket);
-        kept.sessions
-            .insert(ticket, (Instant::now() + time, session));
+        kept.sessions.insert(ticket, (end_of(time), session));
         let surplus = kept.surplus(self.max_sessions);
         drop(kept);
         drop((previous, surplus));
