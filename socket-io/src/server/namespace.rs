@@ -367,7 +367,8 @@ impl Namespace {
     /// Called for each event that is sent to a client, once for each recipient of a broadcast, before it is queued; also for a volatile event that is then
     /// dropped. Acknowledgements are no events. A handler takes what others take: the [`Socket`] is the recipient, and [`Data`](crate::Data) the data.
     ///
-    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too.
+    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too. With
+    /// [connection state recovery](crate::SocketIoBuilder::recovery) it runs when the event is queued, unless that is volatile or wants an acknowledgement.
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();

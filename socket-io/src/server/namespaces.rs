@@ -275,6 +275,9 @@ impl SocketIo {
             true => Ok(()),
             false => Err(Refusal::new("too many namespaces")),
         };
+        if check_room().is_err() {
+            self.forget_lingering();
+        }
         check_room()?;
         // Making an adapter is the user's part.
         let fresh = caught(|| family.parent.child(candidate.name.clone(), params));
@@ -347,6 +350,17 @@ impl SocketIo {
         drop(lingering);
         if let Some(surplus) = surplus {
             self.forget(&surplus);
+        }
+    }
+
+    /// Makes room: of the namespaces that nobody is in, the one that was left first goes, though somebody may come back to it.
+    fn forget_lingering(&self) {
+        let mut lingering = self.0.namespaces.lingering.lock();
+        let unused = lingering.iter().position(Namespace::is_unused);
+        let first = unused.and_then(|index| lingering.remove(index));
+        drop(lingering);
+        if let Some(first) = first {
+            self.forget(&first);
         }
     }
 

@@ -10,7 +10,7 @@ use socket_io::{
 use tokio::sync::Semaphore;
 
 use crate::recovery::{Ids, check, check_recovered, come_back, cut, join, recovering, stage};
-use crate::support::{Client, Host, until};
+use crate::support::{Client, Host, Stage, until};
 
 /// A client in a namespace that has got an event; its ids and the offset.
 async fn informed(host: &Host, namespace: &str) -> (Client, Ids, String) {
@@ -187,4 +187,29 @@ async fn namespaces_that_clients_are_away_from_are_bounded() {
     let (client, ..) = informed(&host, "/p/4").await;
     drop(client);
     until(|| names() == ["/p/1", "/p/3", "/p/4"] && parent.len() == 1).await;
+}
+
+#[tokio::test]
+async fn namespaces_that_clients_are_away_from_make_room_for_others() {
+    let stage = Stage::with(|builder| {
+        builder
+            .recovery(RecoveryConfig::default())
+            .max_child_namespaces(2)
+    });
+    let parent = stage.io.of_path("/p/{n}");
+    let host = stage.listen().await;
+    let mut inside = host.client().await;
+    inside.send("40/p/0,").await;
+    Ids::read(&inside.text().await);
+    for name in ["/p/1", "/p/2", "/p/3"] {
+        let mut client = host.client().await;
+        client.send(&format!("40{name},")).await;
+        Ids::read(&client.text().await);
+        let mut other = host.client().await;
+        let refused = r#"44/p/x,{"message":"too many namespaces"}"#;
+        other.ask("40/p/x,", refused).await;
+        drop(client);
+        until(|| parent.len() == 1).await;
+    }
+    assert_eq!(parent.children().len(), 2);
 }

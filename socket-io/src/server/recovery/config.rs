@@ -84,8 +84,8 @@ impl RecoveryConfig {
         self
     }
 
-    /// How many children of [families](crate::SocketIo::of_path) stay although nobody is in them, because a client may come back. Default 1000. Beyond it the
-    /// one that was left first goes, and its clients get new sessions.
+    /// How many children of [families](crate::SocketIo::of_path) stay although nobody is in them, because a client may come back. Default 1000. Beyond it, and
+    /// when there is no room for others, the one that was left first goes, and its clients get new sessions.
     pub fn max_empty_namespaces(mut self, namespaces: usize) -> Self {
         self.max_empty_namespaces = namespaces;
         self
