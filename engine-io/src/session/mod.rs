@@ -204,6 +204,23 @@ impl Session {
         self.handshake.as_deref()
     }
 
+    /// The same session with binary messages written in that form over a WebSocket.
+    #[must_use]
+    pub fn with_binary(mut self, binary: BinaryForm) -> Self {
+        self.wire.binary = binary;
+        self
+    }
+
+    /// When the peer will have been silent for too long, or is to be asked for a sign of life; `None` before the opening and after the end.
+    pub fn heartbeat_deadline(&self) -> Option<Instant> {
+        self.heartbeat.deadline()
+    }
+
+    /// Whether a client has sent its close packet over polling.
+    pub fn said_goodbye(&self) -> bool {
+        self.polling.goodbye
+    }
+
     /// Whether a candidate transport is being tried.
     pub fn is_upgrading(&self) -> bool {
         self.upgrade.is_active()
@@ -413,9 +430,10 @@ impl Session {
         Some(frame)
     }
 
-    /// Whether a WebSocket with nothing left to write has frames to poll. While it still writes, it polls when it is done, so nobody has to wake it.
+    /// Whether frames wait for the owner, who has nothing left to write: over a WebSocket, and on clients. While it still writes, it polls when it is done,
+    /// so nobody has to wake it.
     pub fn has_turn(&self) -> bool {
-        self.transport == Transport::WebSocket
+        (self.transport == Transport::WebSocket || self.side == Side::Client)
             && self.outbox.has_frames()
             && !self.outbox.is_writing()
     }
@@ -479,6 +497,10 @@ impl Session {
     /// The POST was answered.
     pub fn handle_post_done(&mut self) {
         self.polling.post = false;
+        if self.side == Side::Client {
+            // Clients do not move to a WebSocket before.
+            self.outbox.written(usize::MAX);
+        }
         if self.state == ReadyState::Closing && self.polling.goodbye {
             self.finish(CloseReason::ForcedClose);
         }
@@ -554,7 +576,9 @@ impl Session {
         }
         match self.state {
             ReadyState::Open | ReadyState::Closing if self.outbox.has_frames() => {
-                Some(self.outbox.take_batch(limit))
+                let batch = self.outbox.take_batch(limit);
+                self.outbox.hand_over(&batch);
+                Some(batch)
             }
             ReadyState::Closing => {
                 self.polling.goodbye = true;

@@ -114,6 +114,7 @@ fn a_message_of_which_a_part_was_posted_stays_whole() {
     assert_eq!(send_latest(&mut session, &a, &["header", "new"]), Ok(false));
     session.handle_post_done();
     assert_eq!(payload(&mut session).as_deref(), Some("4old|4header|4new"));
+    session.handle_post_done();
     assert_eq!(session.buffered(), 0);
 }
 
