@@ -191,7 +191,8 @@ impl SocketIoBuilder {
     }
 
     /// Bytes that may wait for a slow client, over all its namespaces, as they stand on the wire. Default 16 MiB; the reference has no limit. An outbox that is
-    /// empty takes a packet of any size. Small packets take more memory than bytes: about 200 each if they are this client's alone.
+    /// empty takes a packet of any size. Small packets take more memory than bytes, about 200 each if they are this client's alone, so no more packets and
+    /// attachments wait than one for each 128 bytes of the limit (131 072 by default), or 1024 if those are more.
     ///
     /// What happens at the limit is said by [`emit_overflow`](Self::emit_overflow) and [`broadcast_overflow`](Self::broadcast_overflow), or by the
     /// event itself: [`Emit::overflow`](crate::Emit::overflow), [`Broadcast::overflow`](crate::Broadcast::overflow). Making a socket leave always works: what tells

@@ -480,6 +480,10 @@ impl Namespace {
     /// # Errors
     ///
     /// As [`Broadcast::fetch_sockets`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Broadcast::fetch_sockets`].
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
         self.all().fetch_sockets().await
     }

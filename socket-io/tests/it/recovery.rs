@@ -8,9 +8,10 @@ use std::time::Duration;
 use serde_json::Value as Json;
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
-    Args, Auth, Binary, Data, DisconnectReason, EmitError, EventName, Grant, LoggedEvent, Message,
-    Namespace, NamespaceName, Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig,
-    Refusal, Room, SessionStore, Socket, SocketIo, State, StoreFuture, StoredSession, Value,
+    Args, Auth, Binary, Data, DisconnectReason, EmitError, EventName, Grant, Handshake,
+    LoggedEvent, Message, Namespace, NamespaceName, Offset, Outcome, OverflowPolicy, Parser,
+    RawArgs, RecoveryConfig, Refusal, Room, SessionStore, Socket, SocketIo, State, StoreFuture,
+    StoredSession, Value,
 };
 
 use crate::support::{Client, Frame, Gate, Host, Log, Shelf, Stage, soon, until};
@@ -95,6 +96,30 @@ pub(crate) async fn check_new(client: &mut Client, ids: &Ids) -> Ids {
 pub(crate) async fn cut(host: &Host, client: Client, sid: &str) {
     drop(client);
     until(|| host.io.of("/").socket(sid).is_none()).await;
+}
+
+#[tokio::test]
+async fn the_handshake_of_a_socket_that_is_back_is_the_new_one() {
+    let stage = recovering();
+    stage.io.of("/").on_connect(
+        async |socket: Socket, handshake: Handshake, Auth(auth): Auth<Value>| {
+            let offset = auth.get("offset").is_some();
+            socket
+                .emit("hello", &(handshake.query("n"), offset))
+                .map_err(Refusal::from)
+        },
+    );
+    let host = stage.listen().await;
+    let mut client = Client::open_with(host.address, "&n=first", "").await;
+    client.send("40").await;
+    let ids = Ids::read(&client.text().await);
+    let offset = check(&mut client, serde_json::json!(["hello", "first", false])).await;
+    cut(&host, client, &ids.sid).await;
+    let mut client = Client::open_with(host.address, "&n=second", "").await;
+    let auth = serde_json::json!({"pid": ids.pid, "offset": offset});
+    client.send(&format!("40{auth}")).await;
+    check_recovered(&mut client, &ids).await;
+    check(&mut client, serde_json::json!(["hello", "second", true])).await;
 }
 
 #[tokio::test]
