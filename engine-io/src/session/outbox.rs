@@ -1,23 +1,21 @@
 //! What waits to be sent: one queue for all transports, so order survives the switch between them.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
 
 use super::latest::{Latest, LatestKey};
+use super::queue::Queue;
 use crate::frame::Frame;
 use crate::wire::Wire;
 
-/// An emptied queue keeps room for this many frames; a longer one gives its memory back.
-const KEPT_CAPACITY: usize = 8;
 /// How far what has to be said may go beyond the limit.
 pub(super) const RESERVE: usize = 64 * 1024;
 
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    places: VecDeque<Place>,
+    places: Queue<Place>,
     /// The packets of the places that have a key.
     latest: Latest,
     /// Bytes of all frames in `places` and `latest`.
@@ -67,7 +65,7 @@ impl Queued {
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            places: VecDeque::new(),
+            places: Queue::default(),
             latest: Latest::default(),
             queued: 0,
             in_flight: 0,
@@ -136,8 +134,7 @@ impl Outbox {
 
     fn append<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>, size: usize) {
         self.queued += size;
-        self.places
-            .extend(frames.map(|frame| Place::Frame(Queued::new(frame))));
+        frames.for_each(|frame| self.places.push_back(Place::Frame(Queued::new(frame))));
     }
 
     /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
@@ -163,9 +160,6 @@ impl Outbox {
                 first
             }
         };
-        if self.places.is_empty() && self.places.capacity() > KEPT_CAPACITY {
-            self.places = VecDeque::new();
-        }
         let frame = queued.into_frame();
         self.queued -= frame.len();
         Some(frame)
@@ -219,7 +213,7 @@ impl Outbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.places = VecDeque::new();
+        self.places = Queue::default();
         self.latest = Latest::default();
         self.queued = 0;
         self.in_flight = 0;
@@ -331,7 +325,7 @@ mod tests {
             push(&mut outbox, 2).unwrap();
         }
         while outbox.pop(Wire::default()).is_some() {}
-        assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+        assert_eq!(outbox.places.capacity(), 0);
     }
 
     #[test]
@@ -350,7 +344,7 @@ mod tests {
                 _ => outbox.clear(),
             }
             assert!(outbox.latest.is_empty());
-            assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+            assert_eq!(outbox.places.capacity(), 0);
         }
     }
 
