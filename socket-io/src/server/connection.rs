@@ -1,6 +1,6 @@
 //! One Engine.IO session: its packets find their namespaces, in the connection's one task.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -234,7 +234,7 @@ impl Drop for RunningHandler {
     }
 }
 
-/// The task of a connection.
+/// The task of a connection. It is a future by itself, and not an `async fn`, which would keep room for it twice.
 pub(crate) struct Driver {
     pub(super) engine: engine_io::Socket,
     pub(super) connection: Arc<Connection>,
@@ -244,6 +244,8 @@ pub(crate) struct Driver {
     inbox: Option<Box<Inbox>>,
     /// Bytes of the messages of the packet that is arriving.
     arrived: usize,
+    /// It was polled before.
+    has_begun: bool,
     /// No namespace was joined yet.
     pub(super) is_new: bool,
     /// Too many handlers are running.
@@ -276,6 +278,7 @@ impl Driver {
             joining: Vec::new(),
             inbox: None,
             arrived: 0,
+            has_begun: false,
             is_new: true,
             is_busy: false,
             deadline,
@@ -284,20 +287,9 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn run(mut self) {
-        if self.is_eio3() {
-            self.join(&Text::from_static("/"), None);
-        }
-        loop {
-            match poll_fn(|cx| self.poll_step(cx)).await {
-                Step::Message(message) => self.handle_message(message),
-                Step::Progress(progress) => self.go_on(progress),
-                Step::Turn(turn) => self.handle_turn(turn),
-                Step::TimeUp => self.handle_time_up(),
-                Step::Closed => break,
-            }
-        }
-        let reason = match self.engine.close_reason() {
+    /// Why its sockets leave, now that the engine's is closed.
+    fn reason(&self) -> DisconnectReason {
+        match self.engine.close_reason() {
             Some(CloseReason::ParseError) => DisconnectReason::ParseError,
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
@@ -305,8 +297,7 @@ impl Driver {
             // The server drains, or the socket joined while the others were told.
             _ if self.connection.io.is_shutting_down() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
-        };
-        self.leave_all(reason);
+        }
     }
 
     pub(super) fn is_eio3(&self) -> bool {
@@ -317,6 +308,10 @@ impl Driver {
         for index in 0..self.joining.len() {
             if let Poll::Ready(progress) = self.joining[index].poll(cx) {
                 self.joining.remove(index);
+                if self.joining.is_empty() {
+                    // Most connections do not join another namespace.
+                    self.joining = Vec::new();
+                }
                 return Poll::Ready(Step::Progress(progress));
             }
         }
@@ -566,6 +561,28 @@ impl Driver {
         for joining in std::mem::take(&mut self.joining) {
             joining.abandon(&self.connection.io, reason);
         }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if !std::mem::replace(&mut this.has_begun, true) && this.is_eio3() {
+            this.join(&Text::from_static("/"), None);
+        }
+        loop {
+            match ready!(this.poll_step(cx)) {
+                Step::Message(message) => this.handle_message(message),
+                Step::Progress(progress) => this.go_on(progress),
+                Step::Turn(turn) => this.handle_turn(turn),
+                Step::TimeUp => this.handle_time_up(),
+                Step::Closed => break,
+            }
+        }
+        this.leave_all(this.reason());
+        Poll::Ready(())
     }
 }
 
