@@ -3,7 +3,6 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -33,8 +32,6 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
-    /// How many sockets there were.
-    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -42,6 +39,8 @@ pub(crate) struct Connection {
 struct State {
     /// Those that have joined.
     sockets: SmallVec<[Socket; 1]>,
+    /// How many there were, those that did not join among them.
+    places: u32,
     /// Namespaces that were left a short while ago.
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
@@ -71,14 +70,16 @@ impl Connection {
         Self {
             io,
             sender,
-            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
     }
 
     /// How many sockets there were before a new one.
     pub(crate) fn next_place(&self) -> u32 {
-        self.places.fetch_add(1, Ordering::Relaxed)
+        let mut state = self.state.lock();
+        let place = state.places;
+        state.places = place.wrapping_add(1);
+        place
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
