@@ -50,8 +50,8 @@ const MAX_SIZE: u64 = 1 << 30;
 
 struct Folder(PathBuf);
 
-/// The file that a client is sending. Handlers of one socket start in the order of its packets, and whoever waits for this lock waits in that order, too: so the
-/// chunks are written one after the other.
+/// The file that a client is sending. Handlers of one socket start in the order of its packets, and whoever waits for this lock waits in that order, too: so
+/// the chunks are written one after the other.
 #[derive(Default)]
 struct Slot(Mutex<Option<Upload>>);
 

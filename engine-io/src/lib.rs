@@ -3,8 +3,11 @@
 //!
 //! This is the layer under Socket.IO; most programs want the `socket-io` crate. Without features the crate is the protocol alone, without I/O: packets,
 //! payloads and the [`Session`] state machine that both roles share. Feature `server` (default) is the server over hyper and tungstenite, which can let
-//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `deflate` adds compressed WebSocket messages (permessage-deflate) to it,
-//! and feature `tls` lets its own listener encrypt.
+//! clients of revision 3 in, too (`ServerConfig::allow_eio3`); feature `client` is `connect`, with TLS by one of the features whose names begin with
+//! `client-`; feature `deflate` adds compressed WebSocket messages (permessage-deflate) to both, and feature `tls` lets the server's own listener encrypt.
+//! `Socket` and `Sender` are the same for both roles.
+//!
+//! A server that sends every message back:
 //!
 //! ```no_run
 //! # #[cfg(feature = "server")]
@@ -27,11 +30,33 @@
 //! # #[cfg(not(feature = "server"))]
 //! # fn main() {}
 //! ```
+//!
+//! A client:
+//!
+//! ```no_run
+//! # #[cfg(feature = "client")]
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut socket = engine_io::connect("http://127.0.0.1:3000", &Default::default()).await?;
+//! socket.send("hello")?;
+//! println!("{:?}", socket.recv().await);
+//! socket.close().await;
+//! # Ok(())
+//! # }
+//! ```
 
+#[cfg(feature = "client")]
+mod client;
+#[cfg(all(feature = "io", not(feature = "client")))]
+#[allow(clippy::needless_pass_by_ref_mut)] // as the real ones
+#[path = "no_client.rs"]
+mod client;
+#[cfg(all(feature = "client", feature = "deflate"))]
+mod client_deflate;
 #[cfg(feature = "deflate")]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod deflate;
 #[cfg(not(feature = "deflate"))]
-#[cfg_attr(not(feature = "server"), allow(dead_code))]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 #[path = "no_deflate.rs"]
 mod deflate;
 mod frame;
@@ -45,15 +70,26 @@ mod text;
 mod transport;
 mod wire;
 
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
+#[cfg_attr(
+    not(all(feature = "server", feature = "client")),
+    allow(dead_code, unused_imports)
+)]
 mod connection;
 #[cfg(feature = "server")]
 mod registry;
-#[cfg(feature = "server")]
+#[cfg(all(feature = "io", not(feature = "server")))]
+#[path = "no_server.rs"]
+mod registry;
+#[cfg(feature = "io")]
+#[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod request;
 #[cfg(feature = "server")]
 mod server;
-#[cfg(feature = "server")]
+#[cfg(all(feature = "server", feature = "deflate"))]
+mod server_deflate;
+#[cfg(feature = "io")]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
 mod socket;
 #[cfg(feature = "server")]
 mod stats;
@@ -63,6 +99,14 @@ mod tls;
 #[path = "no_tls.rs"]
 mod tls;
 
+#[cfg(all(feature = "client", unix))]
+pub use client::UnixConnector;
+#[cfg(feature = "client")]
+pub use client::{
+    ClientConfig, ClientTls, ClientTlsBuilder, ClientTlsError, ConnectError, Connecting,
+    Connection, Connector, CookieJar, Cookies, Proxy, ProxyError, Refused, TcpConnector,
+    TransportError, UrlError, connect,
+};
 #[cfg(feature = "deflate")]
 pub use deflate::DeflateConfig;
 pub use frame::{Frame, FrameBuilder};
@@ -78,7 +122,7 @@ pub use text::Text;
 pub use transport::Transport;
 pub use wire::{BinaryForm, Revision, Wire};
 
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
@@ -86,7 +130,7 @@ pub use server::{
     HttpCompression, Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server,
     ServerConfig, serve,
 };
-#[cfg(feature = "server")]
+#[cfg(feature = "io")]
 pub use socket::{Sender, Socket};
 #[cfg(feature = "server")]
 pub use stats::{Closed, Stats};

@@ -2,6 +2,7 @@
 
 use crate::frame::Frame;
 use crate::packet::Message;
+use crate::session::Side;
 
 /// No option.
 #[derive(Clone, Copy, Debug)]
@@ -15,7 +16,22 @@ impl DeflateConfig {
     pub(crate) fn answer<'a>(self, _: impl Iterator<Item = &'a str>) -> Option<(Agreed, String)> {
         match self {}
     }
+
+    pub(crate) fn offer(self) -> &'static str {
+        match self {}
+    }
+
+    pub(crate) fn accept<'a>(
+        self,
+        _: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<Agreed>, InvalidAnswer> {
+        match self {}
+    }
 }
+
+/// Nothing is answered.
+#[derive(Debug)]
+pub(crate) struct InvalidAnswer;
 
 /// No compressed form.
 #[derive(Clone, Default)]
@@ -48,7 +64,12 @@ impl Inflater {
         false
     }
 
-    pub(crate) fn advance(&mut self, _: &mut &[u8], _: usize) -> Result<Option<Message>, u16> {
+    pub(crate) fn advance(
+        &mut self,
+        _: &mut &[u8],
+        _: usize,
+        _: Side,
+    ) -> Result<Option<Message>, u16> {
         match self.0.take() {
             None => Ok(None),
             Some(never) => match never {},

@@ -10,10 +10,11 @@ use std::time::Instant;
 
 use tokio::time::Sleep;
 
+use crate::client::Requests;
 use crate::connection::{End, Queue, Shared, WebSocket, now};
 use crate::frame::Frame;
 use crate::packet::Message;
-use crate::registry::{Alive, Registry};
+use crate::registry::Alive;
 use crate::request::Request;
 use crate::session::{CloseReason, Counters, LatestKey, ReadyState, SendError};
 use crate::sid::Sid;
@@ -30,28 +31,33 @@ const BATCH: usize = 64;
 ///
 /// Dropping it ends the session at once.
 pub struct Socket {
-    shared: Arc<Shared>,
-    registry: Alive,
-    websocket: Option<Box<WebSocket>>,
-    candidate: Option<Box<WebSocket>>,
+    pub(crate) shared: Arc<Shared>,
+    /// A server's.
+    pub(crate) registry: Option<Alive>,
+    pub(crate) websocket: Option<Box<WebSocket>>,
+    pub(crate) extra: Option<Box<Extra>>,
     inbox: VecDeque<Message>,
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
+/// What sessions have for a while only, or on clients only.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The WebSocket of an upgrade that is under way.
+    candidate: Option<Box<WebSocket>>,
+    pub(crate) requests: Option<Requests>,
+}
+
 impl Socket {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        registry: &Arc<Registry>,
-        websocket: Option<Box<WebSocket>>,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, websocket: Option<Box<WebSocket>>) -> Self {
         shared
             .agreement
             .set(websocket.as_ref().and_then(|websocket| websocket.agreed));
         Self {
             shared,
-            registry: Alive::new(registry),
+            registry: None,
             websocket,
-            candidate: None,
+            extra: None,
             inbox: VecDeque::new(),
             sleep: None,
         }
@@ -124,12 +130,12 @@ impl Socket {
         &self.shared.sid
     }
 
-    /// The request that opened the session.
+    /// The request that opened the session; on a client the one that it sent.
     pub fn request(&self) -> &Request {
         &self.shared.request
     }
 
-    /// The transport that carries messages now.
+    /// The transport that carries messages now. It changes once at the most, from polling to a WebSocket, and only while the socket is polled.
     pub fn transport(&self) -> Transport {
         self.shared.lock().session.transport()
     }
@@ -162,7 +168,9 @@ impl Socket {
             if self.take_turn(now, read) {
                 self.handle_timeout(cx, now);
             }
-            let progress = self.poll_websocket(cx, read) | self.poll_candidate(cx);
+            let progress = self.poll_websocket(cx, read)
+                | self.poll_candidate(cx)
+                | self.poll_requests(cx, read);
             if read && !self.inbox.is_empty() {
                 return Poll::Ready(None);
             }
@@ -197,14 +205,14 @@ impl Socket {
         let Self {
             shared,
             websocket,
-            candidate,
+            extra,
             inbox,
             ..
         } = self;
         shared.update(|state| {
             state.driver = None;
             if state.candidate.is_some() {
-                *candidate = state.candidate.take();
+                extra.get_or_insert_default().candidate = state.candidate.take();
             }
             if let Some(websocket) = websocket {
                 if !websocket.has_egress() {
@@ -237,6 +245,7 @@ impl Socket {
         if !unread {
             self.poll_websocket(cx, true);
             self.poll_candidate(cx);
+            self.poll_requests(cx, true);
         }
         self.shared.update(|state| {
             if unread {
@@ -300,14 +309,26 @@ impl Socket {
         };
         self.shared
             .update(|state| state.session.handle_transport_closed(reason));
-        if let Some(websocket) = self.websocket.take() {
+        if let Some(mut websocket) = self.websocket.take() {
+            let extra = self.extra.as_mut();
+            if let Some(requests) = extra.and_then(|extra| extra.requests.as_mut()) {
+                requests.websocket_ended(end, websocket.take_cause());
+            }
             end_stream(*websocket, end, &self.registry);
         }
     }
 
+    /// The same for a client's HTTP requests.
+    fn poll_requests(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
+        let extra = self.extra.as_mut();
+        let requests = extra.and_then(|extra| extra.requests.as_mut());
+        requests.is_some_and(|requests| requests.poll(cx, &self.shared, read))
+    }
+
     /// The same for the candidate of an upgrade.
     fn poll_candidate(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(mut candidate) = self.candidate.take() else {
+        let candidate = self.extra.as_mut().and_then(|extra| extra.candidate.take());
+        let Some(mut candidate) = candidate else {
             return false;
         };
         let mut arrived = VecDeque::new();
@@ -320,14 +341,20 @@ impl Socket {
         let mut packets = arrived.into_iter().map(|message| revision.decode(message));
         let (switched, upgrading) = self.shared.update(|state| {
             let session = &mut state.session;
-            while session.is_upgrading() {
+            loop {
+                // What is gone needs no packet, and a client does not move to it.
+                if end.is_none() {
+                    while let Some(packet) = session.poll_candidate() {
+                        candidate.push(packet.to_frame().websocket().clone());
+                    }
+                }
+                if !session.is_upgrading() {
+                    break;
+                }
                 match packets.next() {
                     Some(Ok(packet)) => session.handle_candidate_packet(now, &packet),
                     Some(Err(_)) => session.handle_candidate_closed(),
                     None => break,
-                }
-                while let Some(packet) = session.poll_candidate() {
-                    candidate.push(packet.to_frame().websocket().clone());
                 }
             }
             let switched = session.transport() == Transport::WebSocket;
@@ -359,7 +386,7 @@ impl Socket {
         // Where nothing was read because too much waited to be written, there may be room now.
         let progress = progress || matches!(flushed, Poll::Ready(Ok(1..)));
         if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
-            self.candidate = Some(candidate);
+            self.extra.get_or_insert_default().candidate = Some(candidate);
         } else {
             tracing::debug!(name: "upgrade_failed", target: "engine_io", connection = self.shared.number);
             self.shared
@@ -371,13 +398,21 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        if self.registry.remove(&self.shared) {
+        let mut candidate = None;
+        if let Some(extra) = &mut self.extra {
+            candidate = extra.candidate.take();
+            if let Some(requests) = &mut extra.requests {
+                requests.end(&self.shared);
+            }
+        }
+        let registry = self.registry.as_ref();
+        if registry.is_some_and(|registry| registry.remove(&self.shared)) {
             let reason = self.close_reason().unwrap_or(CloseReason::ForcedClose);
             let transport = self.transport();
             tracing::debug!(name: "connection_closed", target: "engine_io", connection = self.shared.number, %reason, %transport);
         }
         let offered = self.shared.lock().candidate.take();
-        let websockets = [self.websocket.take(), self.candidate.take(), offered];
+        let websockets = [self.websocket.take(), candidate, offered];
         for websocket in websockets.into_iter().flatten() {
             end_stream(*websocket, End::Ours, &self.registry);
         }
@@ -407,7 +442,7 @@ impl Socket {
 }
 
 /// Sends the close frame that the end calls for, and lets it arrive.
-fn end_stream(mut websocket: WebSocket, end: End, registry: &Alive) {
+fn end_stream(mut websocket: WebSocket, end: End, registry: &Option<Alive>) {
     match end {
         End::Failed => return,
         // tungstenite has queued the answer, if there was a question.
@@ -419,8 +454,8 @@ fn end_stream(mut websocket: WebSocket, end: End, registry: &Alive) {
     if let Ok(runtime) = tokio::runtime::Handle::try_current() {
         let alive = registry.clone();
         runtime.spawn(async move {
+            let _alive = alive;
             websocket.linger().await;
-            drop(alive);
         });
     }
 }
@@ -441,7 +476,7 @@ impl fmt::Debug for Socket {
 /// Sends to a session and closes it, from anywhere and as often as wanted. Holding it does not keep the session open.
 #[derive(Clone)]
 pub struct Sender {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Sender {
@@ -537,7 +572,7 @@ impl Sender {
         self.send_frames(first, rest).map(|()| true)
     }
 
-    /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked.
+    /// Whether a message sent now would leave at once: nothing waits, and over polling a GET is parked, or a client has no POST under way.
     pub fn is_writable(&self) -> bool {
         self.shared.lock().session.is_writable()
     }
@@ -588,7 +623,7 @@ impl Sender {
         &self.shared.sid
     }
 
-    /// The request that opened the session.
+    /// The request that opened the session; on a client the one that it sent.
     pub fn request(&self) -> &Request {
         &self.shared.request
     }
@@ -655,7 +690,7 @@ mod tests {
     #[tokio::test]
     async fn a_burst_leaves_no_memory_behind() {
         let shared = shared(Transport::Polling);
-        let mut socket = Socket::new(shared.clone(), &Arc::default(), None);
+        let mut socket = Socket::new(shared.clone(), None);
         for burst in [1, 10_000, 1] {
             shared.update(|state| state.inbox.extend(vec![Message::from("a"); burst]));
             for _ in 0..burst {
@@ -682,7 +717,7 @@ mod tests {
         let stream = Stream::Other(Box::new(stream));
         let websocket = Box::new(WebSocket::server(stream, &[], 1000));
         let shared = shared(Transport::WebSocket);
-        let mut socket = Socket::new(shared, &Arc::default(), Some(websocket));
+        let mut socket = Socket::new(shared, Some(websocket));
         let wakes = Arc::new(Wakes::default());
         let waker = wakes.clone().into();
         let mut cx = Context::from_waker(&waker);

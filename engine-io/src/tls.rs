@@ -18,8 +18,7 @@ use tokio_rustls::rustls::{self, ServerConfig};
 use tokio_rustls::server::TlsStream;
 
 use crate::connection::Stream;
-use crate::connection::stream::downcast;
-use crate::server::Acceptor;
+use crate::server::{Acceptor, downcast};
 
 /// The protocol of HTTP/2 in the negotiation of the application's protocol (ALPN, RFC 7301).
 const HTTP_2: &[u8] = b"h2";

@@ -1,7 +1,9 @@
 //! What the two ends of a connection share: the session under one short lock, and who is to be woken.
 
 pub(crate) mod boundary;
-pub(crate) mod stream;
+mod clock;
+mod mask;
+mod stream;
 mod websocket;
 
 use std::collections::VecDeque;
@@ -12,8 +14,9 @@ use std::time::Instant;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
+pub(crate) use clock::Clock;
 pub(crate) use stream::Stream;
-pub(crate) use websocket::{End, WebSocket};
+pub(crate) use websocket::{Cause, End, WebSocket};
 
 use crate::deflate::Agreement;
 use crate::frame::Frame;
@@ -34,6 +37,8 @@ pub(crate) struct Shared {
     pub(crate) wire: Wire,
     /// Whether frames are to be compressed.
     pub(crate) agreement: Agreement,
+    /// A client's clock.
+    pub(crate) clock: Option<Box<Clock>>,
     state: Mutex<State>,
 }
 
@@ -161,6 +166,7 @@ impl Shared {
             request,
             wire,
             agreement: Agreement::default(),
+            clock: None,
             state: Mutex::new(state),
         }
     }
@@ -227,11 +233,11 @@ impl Shared {
             Queue::Reserved => session.send_reserved(frames).map(|()| false),
             Queue::Latest(key) => session.send_latest(key, frames),
         }?;
-        let waker = match session.transport() {
-            Transport::Polling => state.get.take(),
-            // While something is being written, the task is woken by the connection.
-            Transport::WebSocket if session.has_turn() => state.driver.take(),
-            Transport::WebSocket => None,
+        // While something is being written, the task is woken by the connection.
+        let waker = if session.has_turn() {
+            state.driver.take()
+        } else {
+            state.get.take()
         };
         drop(state);
         if let Some(waker) = waker {

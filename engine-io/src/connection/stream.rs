@@ -4,13 +4,8 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use hyper::upgrade::Upgraded;
-use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-
-use crate::tls;
 
 /// Any byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -24,34 +19,10 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
-    /// Takes the stream out of an upgraded HTTP connection, so that nothing of the HTTP server stays in memory, and what it had read ahead.
-    pub(crate) fn from_upgraded(upgraded: Upgraded) -> (Self, Bytes) {
-        // The first is what the stand-alone listener serves.
-        downcast::<Self>(upgraded)
-            .or_else(|upgraded| {
-                let (stream, ahead) = downcast(upgraded)?;
-                Ok((Self::Tcp(stream), ahead))
-            })
-            .or_else(tls::from_upgraded)
-            .unwrap_or_else(|upgraded: Upgraded| {
-                (Self::Other(Box::new(TokioIo::new(upgraded))), Bytes::new())
-            })
-    }
-
     /// Whether what was written may wait in a buffer until it is flushed.
     pub(crate) fn keeps_writes(&self) -> bool {
         matches!(self, Self::Other(_))
     }
-}
-
-/// The stream under an upgraded connection, if it is a `T`, and what had been read ahead. hyper's connections and hyper-util's automatic ones wrap it differently.
-pub(crate) fn downcast<T: Io + 'static>(upgraded: Upgraded) -> Result<(T, Bytes), Upgraded> {
-    let upgraded = match upgraded.downcast::<TokioIo<T>>() {
-        Ok(parts) => return Ok((parts.io.into_inner(), parts.read_buf)),
-        Err(upgraded) => upgraded,
-    };
-    let parts = hyper_util::server::conn::auto::upgrade::downcast::<TokioIo<T>>(upgraded)?;
-    Ok((parts.io.into_inner(), parts.read_buf))
 }
 
 impl AsyncRead for Stream {

@@ -19,9 +19,11 @@ use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::boundary::Boundary;
+use super::mask::masked;
 use super::stream::Stream;
 use crate::deflate::{Agreed, Inflater};
 use crate::packet::Message;
+use crate::session::Side;
 use crate::text::Text;
 
 /// What one read takes at most.
@@ -31,7 +33,7 @@ const CONTEXT_BUFFER: usize = 4096;
 /// Slices of one vectored write.
 const WRITE_SLICES: usize = 32;
 /// While so many bytes of pongs wait, nothing more is read.
-const PONG_LIMIT: usize = 16 * 1024;
+const PONG_LIMIT: u32 = 16 * 1024;
 /// How long the end of a connection waits for the peer's close frame, and how much it reads meanwhile.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
@@ -46,7 +48,7 @@ pub(crate) struct WebSocket {
     max_message: usize,
     context: Option<Box<WebSocketContext>>,
     /// Read and not yet looked at: by the HTTP server before the upgrade, or behind enough inflated messages.
-    ahead: Box<[u8]>,
+    ahead: Option<Box<Bytes>>,
     /// Tells when the context holds nothing.
     boundary: Boundary,
     /// What was agreed on about compression.
@@ -56,7 +58,24 @@ pub(crate) struct WebSocket {
     /// Handed to a stream that buffers, and not known to have left it.
     unflushed: bool,
     /// Bytes in `egress` that tungstenite put there.
-    pongs: usize,
+    pongs: u32,
+    /// What a client has beside that; it is a server's end without.
+    client: Option<Box<ClientEnd>>,
+}
+
+struct ClientEnd {
+    /// The sub-protocol that the server has chosen.
+    protocol: Option<Box<str>>,
+    cause: Option<Cause>,
+}
+
+/// What there is to tell about the end of a WebSocket.
+#[derive(Debug)]
+pub(crate) enum Cause {
+    /// The peer's close frame.
+    Close(u16, String),
+    /// The connection failed.
+    Io(io::Error),
 }
 
 /// Why nothing more can be read.
@@ -79,13 +98,54 @@ impl WebSocket {
             stream,
             max_message,
             context: None,
-            ahead: ahead.into(),
+            ahead: boxed(ahead),
             boundary: Boundary::default(),
             agreed: None,
             inflater: Inflater::default(),
             egress: VecDeque::new(),
             unflushed: false,
             pongs: 0,
+            client: None,
+        }
+    }
+
+    /// The client's end, and the sub-protocol that the server has chosen.
+    pub(crate) fn client(
+        stream: Stream,
+        ahead: &[u8],
+        max_message: usize,
+        protocol: Option<Box<str>>,
+    ) -> Self {
+        let client = ClientEnd {
+            protocol,
+            cause: None,
+        };
+        Self {
+            client: Some(Box::new(client)),
+            ..Self::server(stream, ahead, max_message)
+        }
+    }
+
+    fn side(&self) -> Side {
+        match self.client {
+            None => Side::Server,
+            Some(_) => Side::Client,
+        }
+    }
+
+    /// The sub-protocol that a client's server has chosen.
+    pub(crate) fn protocol(&self) -> Option<&str> {
+        self.client.as_ref()?.protocol.as_deref()
+    }
+
+    /// What there is to tell about the end; on clients only.
+    pub(crate) fn take_cause(&mut self) -> Option<Cause> {
+        self.client.as_mut()?.cause.take()
+    }
+
+    fn tell(&mut self, cause: impl FnOnce() -> Cause) {
+        if let Some(client) = &mut self.client {
+            client.cause.get_or_insert_with(cause);
         }
     }
 
@@ -99,8 +159,7 @@ impl WebSocket {
             // The next flush makes room and wakes the task.
             return Poll::Pending;
         }
-        if !self.ahead.is_empty() {
-            let ahead = std::mem::take(&mut self.ahead);
+        if let Some(ahead) = self.ahead.take() {
             return Poll::Ready(self.feed(&ahead, inbox));
         }
         let mut scratch = SCRATCH.take();
@@ -109,7 +168,10 @@ impl WebSocket {
         let read = Pin::new(&mut self.stream).poll_read(cx, &mut buffer);
         let result = match read {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Err(_)) => Poll::Ready(Err(End::Failed)),
+            Poll::Ready(Err(error)) => {
+                self.tell(|| Cause::Io(error));
+                Poll::Ready(Err(End::Failed))
+            }
             Poll::Ready(Ok(())) if buffer.filled().is_empty() => Poll::Ready(Err(End::Closed)),
             Poll::Ready(Ok(())) => Poll::Ready(self.feed(buffer.filled(), inbox)),
         };
@@ -136,14 +198,15 @@ impl WebSocket {
             if input.is_empty() {
                 break;
             }
-            let message = self.inflater.advance(&mut input, self.max_message);
+            let side = self.side();
+            let message = self.inflater.advance(&mut input, self.max_message, side);
             if let Some(message) = message.map_err(End::Violation)? {
                 inflated += message.len();
                 inbox.push_back(message);
             }
             if inflated > self.max_message {
                 // A few bytes may become a lot of memory: these messages first.
-                self.ahead = input.into();
+                self.ahead = boxed(input);
                 break;
             }
         }
@@ -166,38 +229,50 @@ impl WebSocket {
     /// Lets tungstenite parse.
     fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
         let max = self.max_message;
+        let role = match self.side() {
+            Side::Server => Role::Server,
+            Side::Client => Role::Client,
+        };
         let context = self.context.get_or_insert_with(|| {
             let config = WebSocketConfig::default()
                 .read_buffer_size(CONTEXT_BUFFER)
                 .write_buffer_size(0)
                 .max_message_size(Some(max))
                 .max_frame_size(Some(max));
-            Box::new(WebSocketContext::new(Role::Server, Some(config)))
+            Box::new(WebSocketContext::new(role, Some(config)))
         });
         let mut pipe = Pipe {
             input,
             egress: &mut self.egress,
             pongs: &mut self.pongs,
         };
-        loop {
+        let mut closed = None;
+        let end = loop {
             match context.read(&mut pipe) {
                 Ok(tungstenite::Message::Text(text)) => match Text::try_from(Bytes::from(text)) {
                     Ok(text) => inbox.push_back(Message::Text(text)),
-                    Err(_) => return Err(End::Violation(1007)),
+                    Err(_) => break Err(End::Violation(1007)),
                 },
                 Ok(tungstenite::Message::Binary(data)) => inbox.push_back(Message::Binary(data)),
+                Ok(tungstenite::Message::Close(frame)) => closed = frame,
                 // The next turn queues the answer; that to a close frame ends with `ConnectionClosed`.
                 Ok(_) => {}
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break,
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => return Err(End::Closed),
-                Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
-                    return Err(End::Violation(1009));
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    break Ok(());
                 }
-                Err(Error::Utf8(_)) => return Err(End::Violation(1007)),
-                Err(Error::Protocol(_)) => return Err(End::Violation(1002)),
-                Err(_) => return Err(End::Failed),
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => break Err(End::Closed),
+                Err(Error::Capacity(CapacityError::MessageTooLong { .. })) => {
+                    break Err(End::Violation(1009));
+                }
+                Err(Error::Utf8(_)) => break Err(End::Violation(1007)),
+                Err(Error::Protocol(_)) => break Err(End::Violation(1002)),
+                Err(_) => break Err(End::Failed),
             }
+        };
+        if let Some(frame) = closed {
+            self.tell(|| Cause::Close(frame.code.into(), frame.reason.to_string()));
         }
+        end?;
         if self.boundary.is_clean() {
             self.context = None;
         }
@@ -206,7 +281,10 @@ impl WebSocket {
 
     /// Queues a finished frame.
     pub(crate) fn push(&mut self, frame: Bytes) {
-        self.egress.push_back(frame);
+        self.egress.push_back(match self.side() {
+            Side::Server => frame,
+            Side::Client => masked(&frame),
+        });
     }
 
     /// Queues a close frame; without a code it has no body.
@@ -297,6 +375,11 @@ impl WebSocket {
     }
 }
 
+/// Bytes that are kept for later, if there are any.
+fn boxed(bytes: &[u8]) -> Option<Box<Bytes>> {
+    (!bytes.is_empty()).then(|| Box::new(Bytes::copy_from_slice(bytes)))
+}
+
 fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut scratch = [0; 1024];
     let mut buffer = ReadBuf::new(&mut scratch);
@@ -308,7 +391,7 @@ fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<us
 struct Pipe<'a> {
     input: &'a [u8],
     egress: &'a mut VecDeque<Bytes>,
-    pongs: &'a mut usize,
+    pongs: &'a mut u32,
 }
 
 impl io::Read for Pipe<'_> {
@@ -322,7 +405,7 @@ impl io::Read for Pipe<'_> {
 
 impl io::Write for Pipe<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        *self.pongs += data.len();
+        *self.pongs = self.pongs.saturating_add(data.len() as u32);
         self.egress.push_back(Bytes::copy_from_slice(data));
         Ok(data.len())
     }

@@ -1,7 +1,5 @@
 //! The options of compression.
 
-use crate::server::ServerConfig;
-
 /// How WebSocket messages are compressed with peers that offer permessage-deflate.
 ///
 /// Compression saves bandwidth and costs time, 10 to 20 µs for a message of 2 KiB and some 5 ms for one of 1 MB, in the task that sends. It costs no memory
@@ -41,22 +39,6 @@ impl DeflateConfig {
             "a level is a number from 1 to 9, not {level}"
         );
         self.level = level;
-        self
-    }
-}
-
-impl ServerConfig {
-    /// Agrees on permessage-deflate with WebSocket clients that offer it: `permessage-deflate; server_no_context_takeover; client_no_context_takeover`.
-    /// Off by default, as in the reference. Polling is not concerned.
-    ///
-    /// Needs the feature `deflate`. [`max_payload`](Self::max_payload) bounds a message before and after it is inflated; a larger one closes the
-    /// connection with code 1009, and invalid data does with 1007.
-    ///
-    /// Unlike the reference, each message is compressed by itself, so that a broadcast is compressed once, the threshold holds, and
-    /// [`Frame::uncompressed`](crate::Frame::uncompressed) is honoured.
-    #[must_use]
-    pub fn deflate(mut self, config: DeflateConfig) -> Self {
-        self.deflate = Some(config);
         self
     }
 }

@@ -5,6 +5,7 @@ use bytes::Bytes;
 use super::codec::{InflateError, inflate};
 use crate::connection::boundary::payload_len;
 use crate::packet::Message;
+use crate::session::Side;
 use crate::text::Text;
 
 const FIN: u8 = 0x80;
@@ -57,21 +58,23 @@ impl Inflater {
         }
     }
 
-    /// Takes bytes up to the end of the frame. A message that is complete with it is returned; what breaks the rules is a close code.
+    /// Takes bytes up to the end of the frame. A message that is complete with it is returned; what breaks the rules is a close
+    /// code. `side` is ours.
     pub(crate) fn advance(
         &mut self,
         input: &mut &[u8],
         max_message: usize,
+        side: Side,
     ) -> Result<Option<Message>, u16> {
         if let Some(message) = &mut self.0 {
-            let complete = message.advance(input, max_message)?;
+            let complete = message.advance(input, max_message, side)?;
             let message = if complete { self.0.take() } else { None };
             return message
                 .map(|message| message.finish(max_message))
                 .transpose();
         }
         let mut message = Incomplete::default();
-        if message.advance(input, max_message)? {
+        if message.advance(input, max_message, side)? {
             return message.finish(max_message).map(Some);
         }
         self.0 = Some(Box::new(message));
@@ -81,7 +84,7 @@ impl Inflater {
 
 impl Incomplete {
     /// True when the message is complete.
-    fn advance(&mut self, input: &mut &[u8], max_message: usize) -> Result<bool, u16> {
+    fn advance(&mut self, input: &mut &[u8], max_message: usize, side: Side) -> Result<bool, u16> {
         let rest = loop {
             if let Some(rest) = self.rest {
                 break rest;
@@ -92,7 +95,7 @@ impl Incomplete {
             *input = behind;
             self.header[self.header_len] = byte;
             self.header_len += 1;
-            self.check_header(max_message)?;
+            self.check_header(max_message, side)?;
         };
         let taken = usize::try_from(rest).map_or(input.len(), |rest| rest.min(input.len()));
         let (payload, behind) = input.split_at(taken);
@@ -109,7 +112,7 @@ impl Incomplete {
     }
 
     /// Once the header is complete, checks it and finds the size of the payload.
-    fn check_header(&mut self, max_message: usize) -> Result<(), u16> {
+    fn check_header(&mut self, max_message: usize, side: Side) -> Result<(), u16> {
         let header = &self.header[..self.header_len];
         let Some(length) = payload_len(header) else {
             return Ok(());
@@ -119,7 +122,9 @@ impl Incomplete {
             0 => first & RSV == RSV1,
             _ => first & (RSV | OPCODE) == CONTINUATION,
         };
-        if !expected || second & MASKED == 0 {
+        // Clients mask, servers do not.
+        let masked = side == Side::Server;
+        if !expected || (second & MASKED != 0) != masked {
             return Err(PROTOCOL_ERROR);
         }
         // What cannot be compressed grows a little, with some compressors by an eighth.
@@ -133,7 +138,8 @@ impl Incomplete {
             127 => &header[10..],
             _ => &header[2..],
         };
-        if let Ok(mask) = behind.try_into() {
+        let mask = if masked { behind } else { &[0; 4] };
+        if let Ok(mask) = mask.try_into() {
             self.mask = mask;
             self.rest = Some(length);
             if self.opcode == 0 {

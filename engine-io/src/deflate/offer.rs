@@ -32,8 +32,46 @@ impl DeflateConfig {
     }
 }
 
+impl DeflateConfig {
+    /// What a client offers.
+    pub(crate) fn offer(self) -> &'static str {
+        ANSWER
+    }
+
+    /// What is agreed on by a server's answer to that; `None` without an answer.
+    ///
+    /// # Errors
+    ///
+    /// When the answer is none to that offer: the connection is of no use, since each side would read the other wrong.
+    pub(crate) fn accept<'a>(
+        self,
+        mut headers: impl Iterator<Item = &'a str>,
+    ) -> Result<Option<Agreed>, InvalidAnswer> {
+        let Some(header) = headers.next() else {
+            return Ok(None);
+        };
+        let mut parts = Parts::new(header, b',');
+        let answer = parts.next().and_then(Offer::parse);
+        match (answer, parts.next(), headers.next()) {
+            // A window was not offered to be limited for us; the server's may be as small as it likes.
+            (Some(answer), None, None) if answer.server_no_context && !answer.client_window => {
+                Ok(Agreed::new(self, 15))
+            }
+            _ => Err(InvalidAnswer),
+        }
+    }
+}
+
+/// A server agreed on what was not offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InvalidAnswer;
+
+/// An offer, or the answer to one, which has the same form.
 struct Offer {
     server_window: Option<u8>,
+    server_no_context: bool,
+    /// `client_max_window_bits` is there.
+    client_window: bool,
 }
 
 impl Offer {
@@ -68,7 +106,11 @@ impl Offer {
                 return None;
             }
         }
-        Some(Self { server_window })
+        Some(Self {
+            server_window,
+            server_no_context: seen[0],
+            client_window: seen[2],
+        })
     }
 }
 
@@ -242,5 +284,33 @@ mod tests {
         ] {
             assert_eq!(answer(&[header]), None, "{header:?}");
         }
+    }
+
+    #[test]
+    fn a_client_accepts_what_it_offered() {
+        let accept = |headers: &[&str]| {
+            let agreed = DeflateConfig::default().accept(headers.iter().copied());
+            agreed.map(|agreed| agreed.is_some())
+        };
+        assert_eq!(accept(&[]), Ok(false));
+        for answer in [
+            ANSWER,
+            "permessage-deflate; server_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; server_max_window_bits=10",
+        ] {
+            assert_eq!(accept(&[answer]), Ok(true), "{answer}");
+        }
+        for answer in [
+            "",
+            "permessage-deflate",
+            "permessage-deflate; client_no_context_takeover",
+            "permessage-deflate; server_no_context_takeover; client_max_window_bits=10",
+            "permessage-deflate; server_no_context_takeover; new",
+            "x-webkit-deflate-frame",
+            "permessage-deflate; server_no_context_takeover, permessage-deflate",
+        ] {
+            assert_eq!(accept(&[answer]), Err(InvalidAnswer), "{answer}");
+        }
+        assert_eq!(accept(&[ANSWER, ANSWER]), Err(InvalidAnswer));
     }
 }

@@ -16,6 +16,7 @@ mod route;
 mod service;
 #[cfg(unix)]
 mod unix;
+mod upgraded;
 mod websocket;
 
 use std::fmt;
@@ -42,7 +43,7 @@ pub use service::{EngineLayer, EngineService, NoService, Respond, ResponseBody};
 
 use crate::connection::{Shared, WebSocket, now};
 use crate::handshake::Handshake;
-use crate::registry::Registry;
+use crate::registry::{Alive, Registry};
 use crate::request::Request as SessionRequest;
 use crate::session::Session;
 use crate::sid::Sid;
@@ -52,6 +53,8 @@ use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
 use refusal::bare;
 use route::{Query, Route, is_upgrade, route};
+#[allow(unused_imports)] // without TLS
+pub(crate) use upgraded::downcast;
 
 /// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
 #[derive(Clone)]
@@ -299,7 +302,7 @@ impl Server {
                 let shared = self.open(sid.clone(), request, transport, wire)?;
                 // Taken before anybody else can send: what they send comes with the next poll, as clients are used to.
                 let response = polling::first_answer(&shared);
-                place.send(Socket::new(shared, &self.inner.registry, None));
+                place.send(server_socket(shared, &self.inner.registry, None));
                 response
             }
             Transport::WebSocket => {
@@ -387,7 +390,7 @@ impl Server {
         };
         match self.open(sid, request, Transport::WebSocket, wire) {
             Ok(shared) => {
-                place.send(Socket::new(shared, &self.inner.registry, Some(websocket)));
+                place.send(server_socket(shared, &self.inner.registry, Some(websocket)));
             }
             Err(refusal) => {
                 tracing::debug!(name: "websocket_refused", target: "engine_io", reason = %refusal);
@@ -429,6 +432,17 @@ impl Server {
         }
         Ok(response)
     }
+}
+
+/// The owner's handle of a session that is in the registry.
+fn server_socket(
+    shared: Arc<Shared>,
+    registry: &Arc<Registry>,
+    websocket: Option<Box<WebSocket>>,
+) -> Socket {
+    let mut socket = Socket::new(shared, websocket);
+    socket.registry = Some(Alive::new(registry));
+    socket
 }
 
 fn id_in_use() -> Refusal {

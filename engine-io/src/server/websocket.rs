@@ -10,7 +10,7 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::refusal::bare;
 use super::route::is_extended_connect;
-use crate::connection::{Shared, Stream, WebSocket, now};
+use crate::connection::{Shared, WebSocket, now};
 use crate::deflate::{Agreed, DeflateConfig};
 use crate::wire::BinaryForm;
 
@@ -61,7 +61,7 @@ pub(crate) async fn upgraded(
 ) -> Option<Box<WebSocket>> {
     match upgrade.await {
         Ok(upgraded) => {
-            let (stream, ahead) = Stream::from_upgraded(upgraded);
+            let (stream, ahead) = super::upgraded::stream(upgraded);
             let mut websocket = Box::new(WebSocket::server(stream, &ahead, max_payload));
             websocket.agreed = agreed;
             Some(websocket)

@@ -207,6 +207,23 @@ impl Session {
         self.handshake.as_deref()
     }
 
+    /// The same session with binary messages written in that form over a WebSocket.
+    #[must_use]
+    pub fn with_binary(mut self, binary: BinaryForm) -> Self {
+        self.wire.binary = binary;
+        self
+    }
+
+    /// When the peer will have been silent for too long, or is to be asked for a sign of life; `None` before the opening and after the end.
+    pub fn heartbeat_deadline(&self) -> Option<Instant> {
+        self.heartbeat.deadline()
+    }
+
+    /// Whether a client has sent its close packet over polling.
+    pub fn said_goodbye(&self) -> bool {
+        self.polling.goodbye
+    }
+
     /// Whether a candidate transport is being tried.
     pub fn is_upgrading(&self) -> bool {
         self.upgrade.is_active()
@@ -259,13 +276,6 @@ impl Session {
         queued.inspect_err(|_| self.counters.full())
     }
 
-    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
-    pub fn skip_volatile(&mut self) -> bool {
-        let skip = self.state == ReadyState::Open && !self.is_writable();
-        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
-        skip
-    }
-
     /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
     ///
     /// # Errors
@@ -293,8 +303,17 @@ impl Session {
     ) -> Result<bool, SendError> {
         self.check_sending()?;
         let size = frames.clone().map(Frame::len).sum();
-        let queued = self.outbox.push_latest(key, frames, size);
-        queued.inspect_err(|_| self.counters.full())
+        let replaced = self.outbox.push_latest(key, frames, size);
+        let replaced = replaced.inspect_err(|_| self.counters.full())?;
+        self.counters.replaced = self.counters.replaced.saturating_add(replaced.into());
+        Ok(replaced)
+    }
+
+    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
+    pub fn skip_volatile(&mut self) -> bool {
+        let skip = self.state == ReadyState::Open && !self.is_writable();
+        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
+        skip
     }
 
     fn check_sending(&self) -> Result<(), SendError> {
@@ -427,9 +446,10 @@ impl Session {
         Some(frame)
     }
 
-    /// Whether a WebSocket with nothing left to write has frames to poll. While it still writes, it polls when it is done, so nobody has to wake it.
+    /// Whether frames wait for the owner, who has nothing left to write: over a WebSocket, and on clients. While it still writes, it polls when it is done,
+    /// so nobody has to wake it.
     pub fn has_turn(&self) -> bool {
-        self.transport == Transport::WebSocket
+        (self.transport == Transport::WebSocket || self.side == Side::Client)
             && self.outbox.has_frames()
             && !self.outbox.is_writing()
     }
@@ -493,6 +513,10 @@ impl Session {
     /// The POST was answered.
     pub fn handle_post_done(&mut self) {
         self.polling.post = false;
+        if self.side == Side::Client {
+            // Clients do not move to a WebSocket before.
+            self.outbox.written(usize::MAX);
+        }
         if self.state == ReadyState::Closing && self.polling.goodbye {
             self.finish(CloseReason::ForcedClose);
         }
@@ -568,7 +592,9 @@ impl Session {
         }
         match self.state {
             ReadyState::Open | ReadyState::Closing if self.outbox.has_frames() => {
-                Some(self.outbox.take_batch(limit))
+                let batch = self.outbox.take_batch(limit);
+                self.outbox.hand_over(&batch);
+                Some(batch)
             }
             ReadyState::Closing => {
                 self.polling.goodbye = true;

@@ -172,6 +172,11 @@ impl Outbox {
         Some(frame)
     }
 
+    /// A batch waits on until it is reported as written.
+    pub(crate) fn hand_over(&mut self, batch: &[Frame]) {
+        self.in_flight += batch.iter().map(Frame::len).sum::<usize>();
+    }
+
     /// The streaming transport has written so many bytes of frames that it had popped.
     pub(crate) fn written(&mut self, bytes: usize) {
         self.in_flight = self.in_flight.saturating_sub(bytes);

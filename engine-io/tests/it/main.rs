@@ -1,6 +1,8 @@
-//! The server over real sockets: a raw HTTP/1.1 client and a WebSocket client that can break every rule.
+//! The server over real sockets, and the client with it: a raw HTTP/1.1 client and a WebSocket client that can break every rule.
 
 mod answers;
+#[cfg(feature = "client")]
+mod client;
 mod closing;
 #[cfg(feature = "deflate")]
 mod deflate;

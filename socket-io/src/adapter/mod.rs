@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 pub use memory::MemoryAdapter;
 pub use overflow::OverflowPolicy;
+pub(crate) use room_events::HoldBack;
 pub use room_events::{RoomChange, RoomEvent};
 
 use crate::protocol::Event;
@@ -200,8 +201,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         let _ = namespace;
     }
 
-    /// The namespace was forgotten, or the server is closed: nobody joins any more, and nobody is in it. Called once if [`start`](Self::start) was. Of two namespaces that
-    /// are made for one name in the same moment, one is closed before anybody could join. It must not block.
+    /// The namespace was forgotten, or the server is closed: nobody joins any more, and nobody is in it. Called once if [`start`](Self::start) was. Of two
+    /// namespaces that are made for one name in the same moment, one is closed before anybody could join. It must not block.
     fn close(&self) {}
 
     /// A socket joined the namespace.
@@ -241,6 +242,9 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
 
     /// Sends a packet to the sockets that match, and tells what became of it for each of this process. No lock of the adapter is held meanwhile. What is in the
     /// packet, [`EventPacket::event`] tells.
+    ///
+    /// With [connection state recovery](crate::SocketIoBuilder::recovery), the other events of the namespace wait for this one, and so do clients that come
+    /// back for this, [`add`](Self::add) and [`join`](Self::join). So none of the three may emit to the namespace then, nor wait for somebody who does.
     fn broadcast(
         &self,
         packet: &EventPacket<'_>,

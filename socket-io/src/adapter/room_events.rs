@@ -7,6 +7,7 @@
 //! | a socket leaves, others stay | `Left` |
 //! | the last one leaves | `Left`, `Deleted` |
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -58,6 +59,30 @@ struct Queue {
     is_passed_on: bool,
 }
 
+thread_local! {
+    /// What this thread has to pass on later.
+    static HELD_BACK: RefCell<Option<Vec<Arc<RoomEvents>>>> = const { RefCell::new(None) };
+}
+
+/// Holds back what this thread does to rooms while it has a lock that hooks might want. Dropped, it passes everything on.
+#[derive(Debug)]
+pub(crate) struct HoldBack;
+
+impl HoldBack {
+    pub(crate) fn new() -> Self {
+        HELD_BACK.set(Some(Vec::new()));
+        Self
+    }
+}
+
+impl Drop for HoldBack {
+    fn drop(&mut self) {
+        for events in HELD_BACK.take().into_iter().flatten() {
+            events.pass_on();
+        }
+    }
+}
+
 impl RoomEvents {
     pub(super) fn new(namespace: Text, handlers: Arc<Inherited>) -> Self {
         Self {
@@ -82,7 +107,15 @@ impl RoomEvents {
     }
 
     /// Calls the hooks for what was noted, outside of all locks. Changes that a hook makes are passed on when it is done.
-    pub(super) fn pass_on(&self) {
+    pub(super) fn pass_on(self: &Arc<Self>) {
+        let held_back = HELD_BACK.with_borrow_mut(|held_back| {
+            let held_back = held_back.as_mut()?;
+            held_back.push(self.clone());
+            Some(())
+        });
+        if held_back.is_some() {
+            return;
+        }
         let mut queue = self.queue.lock();
         if queue.is_passed_on {
             return;

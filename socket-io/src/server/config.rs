@@ -307,7 +307,8 @@ impl SocketIoBuilder {
     }
 
     /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`. Default true,
-    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going. The reference keeps them unless it is told otherwise.
+    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
+    /// otherwise.
     pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
         self.config.cleanup_empty_child_namespaces = cleanup;
         self
@@ -421,17 +422,21 @@ impl SocketIoBuilder {
 
     /// Lets a client whose connection broke get its session back: its id, rooms and data, and the events that it has missed. Off by default.
     ///
-    /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text; only volatile events and
-    /// those that want an acknowledgement have none, and are not recovered. A client that has not received an event with an offset starts anew when it comes
-    /// back, so send each one something in `on_connect`. [`Socket::recovered`](crate::Socket::recovered) tells which it was.
+    /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text. Volatile events,
+    /// those of which only the [`latest`](crate::Emit::latest) is wanted and those that want an acknowledgement have none, and are not recovered; if their last
+    /// argument is a string, the client takes it for an offset, and cannot come back until it has received an event that has one. A client that has not received
+    /// any event with an offset starts anew, so send each one something in `on_connect`. [`Socket::recovered`] tells which it was.
     ///
     /// A session is kept when the connection ends, not when the client or the server makes the socket leave the namespace. It is given back once; while the
-    /// old connection is still thought to live, the client that comes back pushes it out. Rooms count as they were when the client left; who leaves or joins
-    /// one by [`Broadcast::join`](crate::Broadcast::join) meanwhile does so without those who are away.
+    /// old connection is still thought to live, the client that comes back pushes it out. It becomes a new [`Socket`], with the old one's
+    /// [`Grant`](crate::Grant), but without handlers of its own; for clients that may be away, emit to the id (`io.to(id)`), since the old `Socket` has left for
+    /// good. Rooms count as they were when the client left; [`Broadcast::join`](crate::Broadcast::join) and [`leave`](crate::Broadcast::leave) do not reach
+    /// those who are away.
     ///
     /// Whatever cannot be recovered has one outcome: the client gets a new session, and notices (`socket.recovered` is false).
     ///
-    /// Events of a namespace are sent one after the other then, so that they reach everybody in the order of their offsets.
+    /// Events of a namespace are sent one after the other then, so that they reach everybody in the order of their offsets. Clients of Socket.IO 1 and 2 cannot
+    /// come back; they see offsets in broadcasts.
     ///
     /// ```
     /// use std::time::Duration;

@@ -143,7 +143,7 @@ pub(crate) fn to_one(
     }
 }
 
-/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process.
+/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process. Those of a parent are its children's.
 pub(crate) fn to_many(
     namespace: &Namespace,
     event: &str,
@@ -153,16 +153,22 @@ pub(crate) fn to_many(
     flags: Flags,
     told: &mut dyn FnMut(&SocketId, Outcome),
 ) -> Result<(), EmitError> {
-    let is_numbered = namespace.config().recovery.is_some() && latest.is_none() && !flags.volatile;
-    if is_numbered {
-        let outgoing = outgoing(namespace, event, data)?;
-        // A parent keeps no journal, but each of its children does.
-        let children = namespace.family().unwrap_or_default();
-        for namespace in children.iter().chain([namespace]) {
-            if let Some(journal) = namespace.journal() {
-                journal.send_to_many(namespace, outgoing.clone(), target, flags, told);
-            }
+    let numbered = latest.is_none() && !flags.volatile;
+    let mut send = |namespace: &Namespace, outgoing: Outgoing| {
+        if let (Some(journal), true) = (namespace.journal(), numbered) {
+            journal.send_to_many(namespace, outgoing, target, flags, told);
+        } else {
+            let packet = address(namespace, &outgoing, None, flags).with_latest(event, latest);
+            namespace.adapter().broadcast(&packet, target, flags, told);
         }
+    };
+    if let Some(children) = namespace.family() {
+        let outgoing = outgoing(namespace, event, data)?;
+        for child in &children {
+            send(child, outgoing.clone());
+        }
+    } else if numbered && namespace.journal().is_some() {
+        send(namespace, outgoing(namespace, event, data)?);
     } else {
         let packet = encode(namespace, event, None, data, flags)?;
         let packet = packet.with_latest(event, latest);
@@ -171,8 +177,8 @@ pub(crate) fn to_many(
     Ok(())
 }
 
-/// Writes an event, all but its offset.
-fn outgoing(
+/// Writes an event, all but its namespace, id and offset.
+pub(crate) fn outgoing(
     namespace: &Namespace,
     event: &str,
     data: &(impl Serialize + ?Sized),
@@ -191,21 +197,30 @@ pub(crate) fn encode<'a>(
     flags: Flags,
 ) -> Result<EventPacket<'a>, EmitError> {
     let config = namespace.config();
-    if namespace.is_parent() {
-        let max = config.max_attachments;
-        let outgoing = Outgoing::new_with(&config.parser, event, data, max)?;
-        return Ok(EventPacket::for_family(namespace, outgoing, ack, flags));
-    }
     let packet =
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    let packet = if flags.uncompressed {
+    Ok(EventPacket::new(namespace, flagged(packet, flags)))
+}
+
+/// A written event for clients of one of several namespaces.
+pub(crate) fn address<'a>(
+    namespace: &'a Namespace,
+    outgoing: &Outgoing,
+    ack: Option<AckId>,
+    flags: Flags,
+) -> EventPacket<'a> {
+    let packet = outgoing.encode(namespace.name(), ack);
+    EventPacket::new(namespace, flagged(packet, flags))
+}
+
+fn flagged(packet: Encoded, flags: Flags) -> Encoded {
+    if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    };
-    Ok(EventPacket::new(namespace, packet))
+    }
 }
 
 impl Socket {

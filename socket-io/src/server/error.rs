@@ -123,7 +123,7 @@ impl From<EmitError> for AckError {
 pub struct HandlerError {
     /// The namespace.
     pub namespace: Text,
-    /// The socket; none for events between servers, and while it is not yet known whether there is such a namespace.
+    /// The socket; none for events between servers, and for functions that decide on namespaces.
     pub socket: Option<SocketId>,
     /// The event; `connection`, `disconnecting` and `disconnect` for those handlers.
     pub event: Text,
@@ -165,10 +165,9 @@ impl Failure {
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {:?} of ", self.event)?;
-        match &self.socket {
-            Some(socket) => socket.fmt(f)?,
-            None => f.write_str("another server")?,
+        write!(f, "event {:?}", self.event)?;
+        if let Some(socket) = &self.socket {
+            write!(f, " of {socket}")?;
         }
         write!(f, " in {}: {}", self.namespace, self.failure)
     }

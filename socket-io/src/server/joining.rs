@@ -6,6 +6,8 @@
 //!                  |__________________|_________|            |  not there any more
 //!                   it is new                   |____________|
 //! ```
+//!
+//! A namespace that is not there yet is found by asking the families for it, see [`SocketIo::settle`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -35,8 +37,8 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A client that has to wait before it may join.
 pub(super) enum Joining {
-    /// The namespace is being looked for, or made.
-    Looking(Candidate, BoxFuture<Result<Namespace, Refusal>>),
+    /// The namespace is not there, or not yet.
+    Namespace(Candidate, BoxFuture<Result<Namespace, Refusal>>),
     /// It says that it has been here before, and its session is being looked for.
     Returning(Namespace, Option<RawJson>, BoxFuture<Option<Claim>>),
     /// The middlewares run.
@@ -53,7 +55,7 @@ pub(super) enum Progress {
 impl Joining {
     pub(super) fn name(&self) -> &Text {
         match self {
-            Self::Looking(candidate, _) => candidate.name(),
+            Self::Namespace(candidate, _) => candidate.name(),
             Self::Returning(namespace, ..) => namespace.name(),
             Self::Middlewares(socket, _) => socket.namespace().name(),
         }
@@ -61,7 +63,7 @@ impl Joining {
 
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Progress> {
         match self {
-            Self::Looking(candidate, found) => found
+            Self::Namespace(candidate, found) => found
                 .as_mut()
                 .poll(cx)
                 .map(|found| Progress::Found(candidate.clone(), found)),
@@ -79,8 +81,7 @@ impl Joining {
     /// The connection is over.
     pub(super) fn abandon(self, io: &SocketIo, reason: DisconnectReason) {
         match self {
-            // It counts as entered only once it is found.
-            Self::Looking(..) => {}
+            Self::Namespace(..) => {}
             Self::Returning(namespace, ..) => io.exit(&namespace),
             Self::Middlewares(socket, _) => socket.leave_namespace(reason),
         }
@@ -103,16 +104,18 @@ impl Driver {
         }
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
-        if let Some(namespace) = io.enter(name) {
-            return self.enter(namespace, auth);
+        match io.enter(name) {
+            Some(namespace) => self.enter(namespace, auth),
+            None => {
+                let candidate = Candidate {
+                    name: Text::from(&**name),
+                    auth,
+                    connection: self.connection.clone(),
+                };
+                let found = Box::pin(io.clone().settle(candidate.clone()));
+                self.joining.push(Joining::Namespace(candidate, found));
+            }
         }
-        let candidate = Candidate {
-            name: Text::from(&**name),
-            auth,
-            connection: self.connection.clone(),
-        };
-        let found = Box::pin(io.clone().settle(candidate.clone()));
-        self.joining.push(Joining::Looking(candidate, found));
     }
 
     /// The namespace is there.
@@ -133,7 +136,7 @@ impl Driver {
     pub(super) fn go_on(&mut self, progress: Progress) {
         match progress {
             Progress::Found(candidate, Ok(namespace)) => self.enter(namespace, candidate.auth),
-            Progress::Found(candidate, Err(refusal)) => self.refuse(candidate.name(), &refusal),
+            Progress::Found(candidate, Err(refusal)) => self.refuse(&candidate.name, &refusal),
             Progress::Decided(socket, result) => self.finish_join(&socket, result),
             Progress::Claimed(namespace, auth, None) => self.start(namespace, auth),
             Progress::Claimed(namespace, auth, Some(claim)) => {

@@ -91,9 +91,10 @@ use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use config::Config;
 use connection::{Connection, Driver};
-use namespaces::Namespaces;
 use recovery::Recovery;
 use stats::Tally;
+
+use namespaces::Namespaces;
 
 /// A Socket.IO server. Clones are handles to the same one.
 #[derive(Clone)]

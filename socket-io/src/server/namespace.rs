@@ -112,7 +112,7 @@ impl Namespace {
         shared: Arc<Shared>,
         kind: Kind,
     ) -> Self {
-        // Nobody joins a parent.
+        // Nobody comes back to a parent.
         let recovery = config.recovery.as_ref();
         let recovery = recovery.filter(|_| !matches!(kind, Kind::Parent));
         let journal = recovery.map(|recovery| recovery.lease(&name));

@@ -163,9 +163,9 @@ impl SocketIo {
     /// Namespaces that an asynchronous function accepts; a family as in [`of_path`](Self::of_path). It takes what its argument types say, see
     /// [`FromCandidate`](crate::FromCandidate), and returns a `bool`, or a `Result` of one: an error is a no, like a panic, and both are reported.
     ///
-    /// It decides whether there is such a namespace, not who may join: once the namespace is there, others join without the function being asked. That is for a
-    /// [middleware](Namespace::middleware). While it decides, the client counts as [joining](crate::SocketIoBuilder::max_joining), and everything else on its
-    /// connection goes on. When the client goes, the future is dropped.
+    /// It decides whether there is such a namespace, not who may join: once the namespace is there, others join without the function being asked. Who may
+    /// join, a [middleware](Namespace::middleware) says. While it decides, the client counts as [joining](crate::SocketIoBuilder::max_joining), and
+    /// everything else on its connection goes on. When the client goes, the future is dropped.
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();
@@ -204,8 +204,8 @@ impl SocketIo {
         push(&mut self.0.namespaces.created.write(), hook);
     }
 
-    /// Calls a function for each namespace that was forgotten because the last socket has left, before the `on_disconnect` handlers of that socket. Otherwise as
-    /// [`on_new_namespace`](Self::on_new_namespace); by then there may be another namespace of that name.
+    /// Calls a function for each namespace that was forgotten because the last socket has left, before the `on_disconnect` handlers of that socket. As for the
+    /// rest, see [`on_new_namespace`](Self::on_new_namespace); by then there may be another namespace of that name.
     pub fn on_namespace_removed(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
         let hook: Hook = Arc::new(hook);
         push(&mut self.0.namespaces.removed.write(), hook);

@@ -8,8 +8,7 @@ use engine_io::{Frame, Message, Text};
 use super::log::Brief;
 use super::namespace::Namespace;
 use super::recovery::Round;
-use crate::adapter::Flags;
-use crate::protocol::{AckId, DecoderLimits, Encoded, Event, Outgoing, Packet};
+use crate::protocol::{DecoderLimits, Encoded, Event, Packet};
 
 /// An event for clients of a namespace: the finished frames, which all recipients share, and what is in them for those who ask.
 pub struct EventPacket<'a> {
@@ -19,26 +18,6 @@ pub struct EventPacket<'a> {
     event: OnceLock<Option<Event>>,
     /// What is known of one that is numbered.
     round: Option<Round>,
-    /// For the children of a parent, whose names are not the same.
-    family: Option<Box<Letter>>,
-}
-
-/// What stands in a packet, whoever it is for.
-struct Letter {
-    outgoing: Outgoing,
-    ack: Option<AckId>,
-    flags: Flags,
-}
-
-impl Letter {
-    fn address(&self, name: &str) -> Encoded {
-        let encoded = self.outgoing.encode(name, self.ack);
-        if self.flags.uncompressed {
-            encoded.uncompressed()
-        } else {
-            encoded
-        }
-    }
 }
 
 impl<'a> EventPacket<'a> {
@@ -49,42 +28,6 @@ impl<'a> EventPacket<'a> {
             latest: None,
             event: OnceLock::new(),
             round: None,
-            family: None,
-        }
-    }
-
-    /// An event for the children of a parent. Its frames are those that clients of `/` would get, for whoever wants to know what is in them.
-    pub(crate) fn for_family(
-        parent: &'a Namespace,
-        outgoing: Outgoing,
-        ack: Option<AckId>,
-        flags: Flags,
-    ) -> Self {
-        let letter = Letter {
-            outgoing,
-            ack,
-            flags,
-        };
-        let mut packet = Self::new(parent, letter.address("/"));
-        packet.family = Some(Box::new(letter));
-        packet
-    }
-
-    /// The packet as it goes to the clients of a child, or of the namespace that it is for anyway.
-    pub(crate) fn readdressed<'b>(&self, namespace: &'b Namespace) -> EventPacket<'b>
-    where
-        'a: 'b,
-    {
-        let mut encoded = match &self.family {
-            Some(letter) => letter.address(namespace.name()),
-            None => self.encoded.clone(),
-        };
-        if let Some(key) = self.encoded.latest() {
-            encoded = encoded.with_latest(key.clone());
-        }
-        EventPacket {
-            latest: self.latest,
-            ..EventPacket::new(namespace, encoded)
         }
     }
 

@@ -11,10 +11,8 @@ use futures_util::future::join_all;
 use parking_lot::RwLock;
 
 use super::ack::RemoteAnswers;
-use super::emit::Outcome;
 use super::handlers::Registry;
 use super::namespace::{Namespace, WeakNamespace};
-use super::packet::EventPacket;
 use super::remote::FetchError;
 use super::socket::Socket;
 use crate::adapter::{Adapter, FetchSockets, Flags, Room, SocketId, Target};
@@ -51,7 +49,8 @@ impl Shared {
     }
 }
 
-/// Nobody joins a parent; whom it reaches are the sockets of its children.
+/// Nobody joins a parent; whom it reaches are the sockets of its children. Events do not come this way: what is sent says in which namespace it is, so each child
+/// gets a packet of its own.
 pub(crate) struct ParentAdapter(pub(crate) Arc<Shared>);
 
 impl Adapter for ParentAdapter {
@@ -107,33 +106,6 @@ impl Adapter for ParentAdapter {
         let children = self.0.children();
         let sizes = children.iter().map(|child| child.adapter().room_size(room));
         sizes.sum()
-    }
-
-    fn broadcast(
-        &self,
-        packet: &EventPacket<'_>,
-        target: &Target,
-        flags: Flags,
-        told: &mut dyn FnMut(&SocketId, Outcome),
-    ) {
-        for child in self.0.children() {
-            let packet = packet.readdressed(&child);
-            child.adapter().broadcast(&packet, target, flags, told);
-        }
-    }
-
-    fn broadcast_with_ack(
-        &self,
-        packet: &EventPacket<'_>,
-        target: &Target,
-        flags: Flags,
-        answers: RemoteAnswers,
-    ) {
-        for child in self.0.children() {
-            let packet = packet.readdressed(&child);
-            let adapter = child.adapter();
-            adapter.broadcast_with_ack(&packet, target, flags, answers.clone());
-        }
     }
 
     fn join_all(&self, target: &Target, rooms: &[Room], flags: Flags) {

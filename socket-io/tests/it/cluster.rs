@@ -382,7 +382,7 @@ async fn servers_answer_each_other() {
     let error = three.error().await;
     assert_eq!(
         error.to_string(),
-        "event \"sum\" of another server in /: handler panicked: too small"
+        "event \"sum\" in /: handler panicked: too small"
     );
     let answers = one.io.server_side_emit_with_ack::<i64>("sum", &(2, 300));
     let mut answers = soon(answers).await.unwrap();

@@ -248,9 +248,7 @@ async fn kinds_are_asked_in_order_and_what_goes_wrong_is_a_no_and_reported() {
         for failure in errors {
             let error = host.error().await;
             assert_eq!((&*error.namespace, &*error.event), (name, "connection"));
-            // There is none before it is known whether there is a namespace.
-            assert_eq!(error.socket, None);
-            assert_eq!(error.failure, failure);
+            assert_eq!((error.socket, error.failure), (None, failure));
         }
         host.check_no_error().await;
     }

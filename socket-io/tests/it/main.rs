@@ -27,4 +27,3 @@ mod rooms;
 mod serving;
 mod stats;
 mod support;
-mod tracing;

@@ -265,3 +265,21 @@ fn an_end_says_whether_something_was_lost() {
     assert_eq!(session.drained(), Some(Ok(())));
     assert_eq!(payload(&mut session), Some("4ab".into()));
 }
+
+#[test]
+fn what_a_client_posts_waits_until_the_post_is_answered() {
+    let mut session = client(Transport::Polling);
+    send(&mut session, "a").unwrap();
+    assert!(session.has_turn());
+    assert_eq!(payload(&mut session).as_deref(), Some("4a"));
+    send(&mut session, "b").unwrap();
+    assert!(!session.has_turn() && !session.is_writable());
+    assert_eq!(session.buffered(), 8);
+    session.handle_post_done();
+    assert_eq!(session.buffered(), 4);
+    assert!(session.has_turn());
+    assert_eq!(payload(&mut session).as_deref(), Some("4b"));
+    session.handle_post_done();
+    assert!(session.is_writable());
+    assert_eq!(session.drained(), Some(Ok(())));
+}

@@ -1,0 +1,180 @@
+//! How sessions of clients end, and what is told about it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use engine_io::{CloseReason, ReadyState, SendError, ServerConfig, Transport, TransportError};
+use parking_lot::Mutex;
+
+use super::{BOTH, Detour, only};
+use crate::support::{Host, drive, soon, until};
+
+#[tokio::test]
+async fn the_server_hears_of_a_client_that_closes() {
+    for transport in BOTH {
+        let host = Host::new(ServerConfig::default()).await;
+        let (client, mut server) = host.client_pair(&only(transport)).await;
+        client.send("last words").unwrap();
+        let (closed, received) = soon(async {
+            tokio::join!(client.close(), async {
+                (server.recv().await, server.recv().await)
+            })
+        })
+        .await;
+        assert_eq!(closed, ());
+        assert_eq!(received, (Some("last words".into()), None));
+        assert_eq!(server.close_reason(), Some(CloseReason::TransportClose));
+        until(|| host.server.sessions() == 0).await;
+    }
+}
+
+#[tokio::test]
+async fn the_server_hears_of_a_client_that_is_dropped() {
+    for transport in BOTH {
+        for driven in [false, true] {
+            let host = Host::new(ServerConfig::default()).await;
+            let (mut client, mut server) = host.client_pair(&only(transport)).await;
+            if driven {
+                // A GET is parked.
+                let silence = tokio::time::timeout(Duration::from_millis(30), client.recv()).await;
+                assert!(silence.is_err());
+            }
+            drop(client);
+            assert_eq!(soon(server.recv()).await, None);
+            assert_eq!(server.close_reason(), Some(CloseReason::TransportClose));
+            until(|| host.server.sessions() == 0).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_hears_of_a_server_that_closes() {
+    for transport in BOTH {
+        let host = Host::new(ServerConfig::default()).await;
+        let (mut client, server) = host.client_pair(&only(transport)).await;
+        server.send("last words").unwrap();
+        let sender = client.sender();
+        let closing = tokio::spawn(server.close());
+        assert_eq!(soon(client.recv()).await, Some("last words".into()));
+        assert_eq!(soon(client.recv()).await, None);
+        assert_eq!(client.close_reason(), Some(CloseReason::TransportClose));
+        assert_eq!(sender.send("late"), Err(SendError::Closed));
+        soon(closing).await.unwrap();
+        match (transport, client.close_error()) {
+            (Transport::Polling, None) => {}
+            (Transport::WebSocket, Some(TransportError::Closed { code: None, .. })) => {}
+            (_, error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn messages_beyond_the_server_s_limit_end_the_session_with_a_reason() {
+    let host = Host::echo(ServerConfig::default().max_payload(100)).await;
+    let mut client = host.connect(&only(Transport::Polling)).await.unwrap();
+    client.send("x".repeat(101)).unwrap();
+    assert_eq!(soon(client.recv()).await, None);
+    assert_eq!(client.close_reason(), Some(CloseReason::TransportError));
+    match client.close_error() {
+        Some(TransportError::Status(refused)) => assert_eq!(refused.status, 413),
+        other => panic!("{other:?}"),
+    }
+
+    let mut client = host.connect(&only(Transport::WebSocket)).await.unwrap();
+    client.send("x".repeat(101)).unwrap();
+    assert_eq!(soon(client.recv()).await, None);
+    assert_eq!(client.close_reason(), Some(CloseReason::TransportClose));
+    match client.close_error() {
+        Some(TransportError::Closed { code, .. }) => assert_eq!(*code, Some(1009)),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn messages_beyond_the_client_s_limit_end_the_session_with_a_reason() {
+    let host = Host::new(ServerConfig::default()).await;
+    for transport in BOTH {
+        let (mut client, server) = host.client_pair(&only(transport).max_payload(500)).await;
+        server.send("x".repeat(501)).unwrap();
+        let (_sender, _driven) = drive(server);
+        assert_eq!(soon(client.recv()).await, None);
+        assert_eq!(client.close_reason(), Some(CloseReason::TransportError));
+        match (transport, client.close_error()) {
+            (Transport::Polling, Some(TransportError::TooLarge { limit: 500 })) => {}
+            (Transport::WebSocket, Some(TransportError::Violation(1009))) => {}
+            (_, error) => panic!("{error:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_the_server_has_forgotten_ends_with_its_code() {
+    let first = Host::new(ServerConfig::default()).await;
+    let second = Host::new(ServerConfig::default()).await;
+    let config = only(Transport::Polling).connector(Detour::of_the_second(second.address));
+    let (mut client, _server) = first.client_pair(&config).await;
+    client.send("to a stranger").unwrap();
+    assert_eq!(soon(client.recv()).await, None);
+    match client.close_error() {
+        Some(TransportError::Status(refused)) => {
+            assert_eq!((refused.status, refused.code), (400, Some(1)));
+            assert_eq!(refused.message, "Session ID unknown");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_silent_server_is_given_up() {
+    for transport in BOTH {
+        let quick = Duration::from_millis(40);
+        let host = Host::new(
+            ServerConfig::default()
+                .ping_interval(quick)
+                .ping_timeout(quick),
+        )
+        .await;
+        // Nobody drives the server's end, so it does not ping.
+        let (mut client, server) = host.client_pair(&only(transport)).await;
+        assert_eq!(soon(client.recv()).await, None);
+        assert_eq!(client.close_reason(), Some(CloseReason::PingTimeout));
+        drop(server);
+    }
+}
+
+#[tokio::test]
+async fn heartbeats_are_answered() {
+    for transport in BOTH {
+        let interval = Duration::from_millis(20);
+        let config = ServerConfig::default()
+            .ping_interval(interval)
+            .ping_timeout(Duration::from_secs(1));
+        let host = Host::new(config).await;
+        let (client, server) = host.client_pair(&only(transport)).await;
+        let (sender, _client) = drive(client);
+        let (_, _server) = drive(server);
+        tokio::time::sleep(interval * 20).await;
+        assert_eq!(sender.state(), ReadyState::Open);
+    }
+}
+
+#[tokio::test]
+async fn sleep_is_noticed_by_the_time_of_day() {
+    let host = Host::new(ServerConfig::default()).await;
+    let day = Arc::new(Mutex::new(SystemTime::now()));
+    let clock = day.clone();
+    let config = only(Transport::WebSocket).wall_clock(move || *clock.lock());
+    let (mut client, server) = host.client_pair(&config).await;
+    let _server = drive(server);
+    let sender = client.sender();
+    let silence = tokio::time::timeout(Duration::from_millis(20), client.recv()).await;
+    assert!(silence.is_err());
+    *day.lock() += Duration::from_secs(44);
+    assert!(!sender.heartbeat_expired());
+    *day.lock() += Duration::from_secs(2);
+    assert!(sender.heartbeat_expired());
+    assert!(sender.heartbeat_expired(), "asked twice");
+    assert_eq!(sender.send("late"), Err(SendError::Closed));
+    assert_eq!(soon(client.recv()).await, None);
+    assert_eq!(client.close_reason(), Some(CloseReason::PingTimeout));
+}
