@@ -1,16 +1,14 @@
 //! What waits to be sent: one queue for all transports, so order survives the switch between them.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
 
 use super::latest::{Latest, LatestKey};
+use super::queue::Queue;
 use crate::frame::Frame;
 use crate::wire::Wire;
 
-/// An emptied queue keeps room for this many frames; a longer one gives its memory back.
-const KEPT_CAPACITY: usize = 8;
 /// How far what has to be said may go beyond the limit.
 pub(super) const RESERVE: usize = 64 * 1024;
 /// A waiting frame takes some 200 bytes of memory beside those on the wire, so no more frames wait than the limit would hold of this size.
@@ -21,7 +19,7 @@ const FEW: usize = 1024;
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    places: VecDeque<Place>,
+    places: Queue<Place>,
     /// The packets of the places that have a key.
     latest: Latest,
     /// Bytes of all frames in `places` and `latest`.
@@ -71,7 +69,7 @@ impl Queued {
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            places: VecDeque::new(),
+            places: Queue::default(),
             latest: Latest::default(),
             queued: 0,
             in_flight: 0,
@@ -150,8 +148,7 @@ impl Outbox {
 
     fn append<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>, size: usize) {
         self.queued += size;
-        self.places
-            .extend(frames.map(|frame| Place::Frame(Queued::new(frame))));
+        frames.for_each(|frame| self.places.push_back(Place::Frame(Queued::new(frame))));
     }
 
     /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
@@ -177,9 +174,6 @@ impl Outbox {
                 first
             }
         };
-        if self.places.is_empty() && self.places.capacity() > KEPT_CAPACITY {
-            self.places = VecDeque::new();
-        }
         let frame = queued.into_frame();
         self.queued -= frame.len();
         Some(frame)
@@ -238,7 +232,7 @@ impl Outbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.places = VecDeque::new();
+        self.places = Queue::default();
         self.latest = Latest::default();
         self.queued = 0;
         self.in_flight = 0;
@@ -371,7 +365,7 @@ mod tests {
             push(&mut outbox, 2).unwrap();
         }
         while outbox.pop(Wire::default()).is_some() {}
-        assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+        assert_eq!(outbox.places.capacity(), 0);
     }
 
     #[test]
@@ -390,7 +384,7 @@ mod tests {
                 _ => outbox.clear(),
             }
             assert!(outbox.latest.is_empty());
-            assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+            assert_eq!(outbox.places.capacity(), 0);
         }
     }
 

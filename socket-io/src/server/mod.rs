@@ -320,7 +320,8 @@ impl SocketIo {
             }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
-                    tokio::spawn(Driver::new(Self(server), socket).run());
+                    // In a box, since tokio rounds the size of a task up to 128 bytes.
+                    tokio::spawn(Box::pin(Driver::new(Self(server), socket)));
                 }
             });
             runtime

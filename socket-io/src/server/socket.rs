@@ -44,7 +44,8 @@ struct Inner {
     id: SocketId,
     namespace: Namespace,
     connection: Arc<Connection>,
-    auth: Option<RawJson>,
+    /// Most clients send nothing.
+    auth: Option<Box<RawJson>>,
     state: AtomicU8,
     /// How many sockets its connection had before it, which tells it from those.
     place: u32,
@@ -77,7 +78,7 @@ impl Socket {
             id,
             namespace,
             connection,
-            auth,
+            auth: auth.map(Box::new),
             state: AtomicU8::new(JOINING),
             deadline: Deadline::default(),
             data: Mutex::default(),
@@ -129,7 +130,7 @@ impl Socket {
 
     /// The request that opened the connection.
     pub fn handshake(&self) -> Handshake {
-        Handshake::new(self.0.connection.clone(), self.0.auth.clone())
+        Handshake::new(self.0.connection.clone(), self.raw_auth())
     }
 
     /// What the client sent when it joined, `{}` when it sent nothing.
@@ -138,7 +139,7 @@ impl Socket {
     ///
     /// When it is of another type.
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        handshake::auth(self.0.auth.as_ref())
+        handshake::auth(self.0.auth.as_deref())
     }
 
     /// The parameters of its namespace, as a type; see [`Params`](crate::Params).
@@ -631,7 +632,7 @@ impl Socket {
     }
 
     pub(crate) fn raw_auth(&self) -> Option<RawJson> {
-        self.0.auth.clone()
+        self.0.auth.as_deref().cloned()
     }
 
     pub(crate) fn is_joining(&self) -> bool {
