@@ -28,7 +28,6 @@ mod params;
 mod parent;
 mod path;
 mod recovery;
-mod refusal;
 mod remote;
 mod reply;
 mod server_events;
@@ -68,7 +67,7 @@ pub use config::SocketIoBuilder;
 pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
-pub use extract::{Ack, Auth, Context, Data, EventName, FromContext, SocketData, State};
+pub use extract::{Ack, Auth, Context, FromContext, SocketData};
 pub use grant::{AuthorizeError, Grant};
 pub use handler::{Handler, Middleware};
 pub use handlers::HandlerId;
@@ -81,7 +80,6 @@ pub use recovery::{
     InvalidOffset, LoggedEvent, MemorySessionStore, Offset, RecoveryConfig, SessionStore,
     StoreError, StoreFuture, StoredSession,
 };
-pub use refusal::Refusal;
 pub use remote::{FetchError, RemoteAck, RemoteSocket, SocketDetails};
 pub use socket::Socket;
 pub use stats::Stats;
@@ -89,6 +87,7 @@ pub use stream::EventStream;
 
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
+use crate::refusal::{self, Refusal};
 use config::Config;
 use connection::{Connection, Driver};
 use recovery::Recovery;
