@@ -104,7 +104,8 @@ impl ManagerBuilder {
         self
     }
 
-    /// How packets are written; the server has to use the same. Default JSON.
+    /// How packets are written; the server has to use the same. Default JSON. A parser of your own must not use the client: it is asked while the client is
+    /// locked.
     pub fn parser(mut self, parser: Parser) -> Self {
         self.config.parser = parser;
         self

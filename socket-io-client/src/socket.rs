@@ -161,7 +161,7 @@ impl Socket {
     }
 
     /// The id that the server has given the socket, while it is connected. Another one after each time it has joined, unless it was
-    /// [recovered](Self::is_recovered).
+    /// [recovered](Self::recovered).
     pub fn id(&self) -> Option<Text> {
         self.0.shared().look(|locked| locked.core.id(self.0.key))
     }
@@ -177,7 +177,7 @@ impl Socket {
     }
 
     /// Whether the server had recovered the connection when the socket joined last: id and rooms are the same, and no event is missing.
-    pub fn is_recovered(&self) -> bool {
+    pub fn recovered(&self) -> bool {
         self.0
             .shared()
             .look(|locked| locked.core.recovered(self.0.key))
