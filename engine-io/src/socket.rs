@@ -103,6 +103,10 @@ impl Socket {
     /// Ends the session: what is queued still leaves, then the peer is told. Ready when that is done, at the latest after the close timeout.
     ///
     /// Messages that arrive meanwhile are lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the socket: the session ends at once, and what is still queued is lost.
     pub async fn close(mut self) {
         self.shared.close();
         while self.recv().await.is_some() {}

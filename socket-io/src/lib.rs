@@ -4,14 +4,18 @@
 mod adapter;
 #[cfg(feature = "brotli")]
 mod brotli;
+mod common;
 pub mod protocol;
+mod refusal;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use common::{Data, EventName, State};
 pub use engine_io::{Message, Text};
 pub use protocol::{Args, Binary, Date, DisconnectReason, Parser, RawArgs, Value};
+pub use refusal::Refusal;
 
 #[cfg(feature = "server")]
 pub use adapter::{
@@ -30,13 +34,12 @@ pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
     Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
-    Candidate, Context, Data, Decide, Decision, Drain, DrainReport, Emit, EmitError, EventName,
-    EventPacket, EventStream, Failure, FetchError, FromCandidate, FromContext, Grant, Handler,
-    HandlerError, HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore,
-    Middleware, Namespace, NamespaceName, Offset, Outcome, Params, ParamsError, RecoveryConfig,
-    Refusal, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData,
-    SocketDetails, SocketIo, SocketIoBuilder, State, Stats, StoreError, StoreFuture, StoredSession,
-    WeakNamespace,
+    Candidate, Context, Decide, Decision, Drain, DrainReport, Emit, EmitError, EventPacket,
+    EventStream, Failure, FetchError, FromCandidate, FromContext, Grant, Handler, HandlerError,
+    HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore, Middleware,
+    Namespace, NamespaceName, Offset, Outcome, Params, ParamsError, RecoveryConfig, RemoteAck,
+    RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData, SocketDetails,
+    SocketIo, SocketIoBuilder, Stats, StoreError, StoreFuture, StoredSession, WeakNamespace,
 };
 
 /// Compresses a whole file.

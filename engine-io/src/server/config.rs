@@ -161,7 +161,8 @@ impl ServerConfig {
     }
 
     /// Bytes that may wait for a slow peer; a message that would exceed them is refused with [`SendError::Full`](crate::SendError::Full). Default 16 MiB;
-    /// the reference has no limit. A single message of any size is taken while nothing else waits.
+    /// the reference has no limit. A single message of any size is taken while nothing else waits. Many small ones take more memory than bytes: no more frames
+    /// wait than one for each 128 bytes of the limit (131 072 by default), or 1024 if those are more.
     pub fn outbox_limit(mut self, bytes: usize) -> Self {
         Arc::make_mut(&mut self.session).outbox_limit = bytes;
         self

@@ -11,6 +11,10 @@ use crate::wire::Wire;
 
 /// How far what has to be said may go beyond the limit.
 pub(super) const RESERVE: usize = 64 * 1024;
+/// A waiting frame takes some 200 bytes of memory beside those on the wire, so no more frames wait than the limit would hold of this size.
+const SMALL: usize = 128;
+/// However low the limit, so many frames may wait.
+const FEW: usize = 1024;
 
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
@@ -79,7 +83,7 @@ impl Outbox {
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<(), SendError> {
-        check(self.buffered(), size, self.limit)?;
+        self.check(0, size, 0)?;
         self.append(frames, size);
         Ok(())
     }
@@ -90,7 +94,7 @@ impl Outbox {
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<(), SendError> {
-        check(self.buffered(), size, self.limit.saturating_add(RESERVE))?;
+        self.check(0, size, RESERVE)?;
         self.append(frames, size);
         Ok(())
     }
@@ -104,18 +108,12 @@ impl Outbox {
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<bool, SendError> {
-        let buffered = self.buffered();
-        let older = self.latest.get_mut(key);
-        let older_size = older
-            .as_deref()
-            .map_or(0, |older| older.iter().map(Queued::len).sum());
+        let size_of = |frames: &Vec<Queued>| frames.iter().map(Queued::len).sum();
+        let older_size = self.latest.get(key).map_or(0, size_of);
         if size > older_size {
-            let others = buffered - older_size;
-            check(others, size, self.limit).map_err(|_| SendError::Full {
-                buffered,
-                limit: self.limit,
-            })?;
+            self.check(older_size, size, 0)?;
         }
+        let older = self.latest.get_mut(key);
         let frames = frames.map(Queued::new);
         let replaced = older.is_some();
         match older {
@@ -130,6 +128,22 @@ impl Outbox {
         }
         self.queued = self.queued - older_size + size;
         Ok(replaced)
+    }
+
+    /// Whether a packet of that size fits in place of the bytes that it replaces. An empty outbox takes any size: a single message is bounded by other means.
+    fn check(&self, replaced: usize, size: usize, reserve: usize) -> Result<(), SendError> {
+        let limit = self.limit.saturating_add(reserve);
+        let (buffered, places) = (self.buffered(), self.places.len());
+        let crowded = places >= FEW.max(self.limit / SMALL) + reserve / SMALL;
+        if crowded && replaced == 0 {
+            let buffered = buffered.max(places * SMALL);
+            return Err(SendError::Full { buffered, limit });
+        }
+        let others = buffered - replaced;
+        if others > 0 && others.saturating_add(size) > limit {
+            return Err(SendError::Full { buffered, limit });
+        }
+        Ok(())
     }
 
     fn append<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>, size: usize) {
@@ -225,14 +239,6 @@ impl Outbox {
     }
 }
 
-/// An empty outbox takes any size: a single message is bounded by other means.
-fn check(buffered: usize, size: usize, limit: usize) -> Result<(), SendError> {
-    if buffered > 0 && buffered.saturating_add(size) > limit {
-        return Err(SendError::Full { buffered, limit });
-    }
-    Ok(())
-}
-
 /// Why a message was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -241,7 +247,7 @@ pub enum SendError {
     Closed,
     /// The peer reads too slowly: so many bytes wait already. Nothing of the message was queued.
     Full {
-        /// Bytes that wait.
+        /// Bytes that wait; where there are too many small frames, each of them counts as 128.
         buffered: usize,
         /// The configured limit.
         limit: usize,
@@ -293,6 +299,35 @@ mod tests {
         let mut outbox = Outbox::new(10);
         assert_eq!(push(&mut outbox, 50), Ok(()));
         assert!(push(&mut outbox, 2).is_err());
+    }
+
+    #[test]
+    fn small_frames_are_limited_in_number() {
+        for (limit, frames) in [(1 << 20, 8192), (1000 * SMALL, FEW), (1 << 16, FEW)] {
+            let mut outbox = Outbox::new(limit);
+            let taken = (0..).take_while(|_| push(&mut outbox, 4).is_ok());
+            assert_eq!(taken.count(), frames);
+            let buffered = frames * SMALL;
+            assert_eq!(
+                push(&mut outbox, 4),
+                Err(SendError::Full { buffered, limit })
+            );
+            let frame = Frame::message("a");
+            let key = LatestKey::new(0, "key");
+            outbox
+                .push_latest(&key, [&frame].into_iter(), 4)
+                .unwrap_err();
+            for _ in 0..RESERVE / SMALL {
+                outbox.push_reserved([&frame].into_iter(), 4).unwrap();
+            }
+            outbox.push_reserved([&frame].into_iter(), 4).unwrap_err();
+            for _ in 0..=RESERVE / SMALL {
+                outbox.pop(Wire::default()).unwrap();
+            }
+            for _ in 0..2 {
+                outbox.push_latest(&key, [&frame].into_iter(), 4).unwrap();
+            }
+        }
     }
 
     #[test]

@@ -107,6 +107,17 @@ impl RawArgs {
         }
     }
 
+    /// Bytes that they take: of the text, or of MessagePack, and of the attachments.
+    pub fn size(&self) -> usize {
+        match &self.0 {
+            Repr::Json(args) => {
+                let attachments = args.attachments().iter().map(Bytes::len);
+                args.json().len() + attachments.sum::<usize>()
+            }
+            Repr::MessagePack(args) => args.size(),
+        }
+    }
+
     /// Reads all arguments as one sequence: a tuple, a `Vec`, or the fields of a struct in their order.
     ///
     /// For tuples and structs, missing arguments read as `null` and further ones are ignored, as in a JavaScript function; `()` ignores all.

@@ -43,6 +43,7 @@ mod packet;
 mod parser;
 mod raw_json;
 mod reason;
+mod returned;
 mod value;
 mod values;
 
@@ -65,4 +66,5 @@ pub use packet::{AckId, Event, Packet, is_reserved_event};
 pub use parser::Parser;
 pub use raw_json::RawJson;
 pub use reason::{DisconnectReason, UnknownReason};
+pub use returned::{Answer, answer_with};
 pub use value::{Number, Object, Value};

@@ -94,6 +94,10 @@ impl Body {
 pub(super) enum Packed {}
 
 impl Packed {
+    pub(super) fn size(&self) -> usize {
+        match *self {}
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         match *self {}
     }

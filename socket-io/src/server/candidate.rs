@@ -11,9 +11,10 @@ use serde::de::DeserializeOwned;
 use super::SocketIo;
 use super::connection::Connection;
 use super::error::Failure;
-use super::extract::{Auth, State};
+use super::extract::Auth;
 use super::handshake::{self, Handshake};
 use super::refusal::Refusal;
+use crate::common::State;
 use crate::protocol::{ArgsError, RawJson};
 
 /// A client that wants to join a namespace which is not there, or not yet.

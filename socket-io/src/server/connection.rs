@@ -354,6 +354,11 @@ impl Driver {
             Ok(None) => {}
             Err(error) => self.violate(&error.to_string()),
         }
+        self.limit_attachments();
+    }
+
+    /// Attachments that are awaited have so much time from now on, if they had no limit yet. Before the first namespace there is another one.
+    pub(super) fn limit_attachments(&mut self) {
         if self.is_new {
             return;
         }

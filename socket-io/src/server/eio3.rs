@@ -13,9 +13,9 @@
 
 use engine_io::{Sid, Text};
 
-use super::refusal::Refusal;
 use crate::adapter::SocketId;
 use crate::protocol::{Object, RawJson, Value};
+use crate::refusal::Refusal;
 
 /// The name of a namespace without its query.
 pub(crate) fn namespace(name: &str) -> &str {

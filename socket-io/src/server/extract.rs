@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use super::error::{EmitError, Failure};
 use super::socket::Socket;
 use super::{Handshake, SocketIo};
+use crate::common::{Data, EventName, State};
 use crate::protocol::{AckId, DisconnectReason, RawArgs};
 
 /// What a handler is called with.
@@ -95,14 +96,6 @@ impl FromContext for SocketIo {
     }
 }
 
-/// The arguments of an event, as a type. A tuple (or an array) takes several arguments, `()` takes none, every other type the first. Missing arguments
-/// read as `null`, so make them an `Option`; further ones are ignored.
-///
-/// Types that hold binary data use [`Binary`](crate::protocol::Binary) or [`Value`](crate::protocol::Value).
-#[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
-pub struct Data<T>(pub T);
-
 impl<T: DeserializeOwned> FromContext for Data<T> {
     const READS_ARGS: bool = true;
 
@@ -119,11 +112,6 @@ impl FromContext for RawArgs {
         Ok(context.args.clone())
     }
 }
-
-/// The name of an event.
-#[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs)]
-pub struct EventName(pub Text);
 
 impl FromContext for EventName {
     fn from_context(context: &Context) -> Result<Self, Failure> {
@@ -147,11 +135,6 @@ impl FromContext for Handshake {
         Ok(context.socket.handshake())
     }
 }
-
-/// State shared by all handlers, given to [`SocketIoBuilder::state`](crate::SocketIoBuilder::state).
-#[derive(Debug)]
-#[allow(clippy::exhaustive_structs)]
-pub struct State<T>(pub Arc<T>);
 
 impl<T: Send + Sync + 'static> State<T> {
     pub(crate) fn of(io: &SocketIo) -> Result<Self, Failure> {

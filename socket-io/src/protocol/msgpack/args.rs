@@ -26,6 +26,10 @@ pub(in crate::protocol) struct Packed {
 }
 
 impl Packed {
+    pub(in crate::protocol) fn size(&self) -> usize {
+        self.data.len()
+    }
+
     pub(super) fn new(data: Bytes, count: u32, binary: bool) -> Self {
         Self {
             data,

@@ -40,6 +40,23 @@ impl Refusal {
         Ok(self)
     }
 
+    /// What becomes of an error of a handler: its text, its `message`, or all of it as JSON.
+    #[doc(hidden)]
+    pub fn of<T: Serialize + ?Sized>(error: &T) -> Self {
+        match serde_json::to_value(error) {
+            Ok(serde_json::Value::String(message)) => Self::new(message),
+            Ok(serde_json::Value::Object(object)) => {
+                let message = object.get("message").and_then(|message| message.as_str());
+                match message {
+                    Some(message) => Self::new(message),
+                    None => Self::new(serde_json::Value::Object(object).to_string()),
+                }
+            }
+            Ok(other) => Self::new(other.to_string()),
+            Err(error) => Self::new(error.to_string()),
+        }
+    }
+
     /// The message.
     pub fn message(&self) -> &str {
         &self.message
