@@ -14,7 +14,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! Everything here panics when it is called from asynchronous code, which it would block.
+//! Everything here that waits panics when it is called from asynchronous code, which it would block.
 
 use std::fmt;
 use std::future::poll_fn;
@@ -213,12 +213,14 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         self.socket.disconnect();
-        let flushed = self.socket.flushed();
-        // In asynchronous code, where it may not be blocked, it only tries.
-        if Handle::try_current().is_err() {
-            let farewell = async { tokio::time::timeout(FAREWELL, flushed).await };
-            let _ = self.thread.handle.block_on(farewell);
-        }
+        let socket = self.socket.clone();
+        let (told, farewell) = mpsc::channel();
+        self.thread.handle.spawn(async move {
+            socket.flushed().await;
+            // It may be too late.
+            let _ = told.send(());
+        });
+        let _ = farewell.recv_timeout(FAREWELL);
     }
 }
 

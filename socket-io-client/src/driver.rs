@@ -118,8 +118,13 @@ impl Driver {
                     may_be_over |= matches!(told, Told::Disconnect(_) | Told::ConnectError(_));
                     self.tell(at, &endpoint, told);
                 }
-                // Nobody may be waiting any more.
-                (Output::Answer(completion, answer), _) => drop(completion.send(answer)),
+                (Output::Answer(completion, answer), _) => {
+                    let observers = &self.shared.observers;
+                    let told = || Told::Answer(completion.id, answer.clone());
+                    observers.tell_socket(&completion.endpoint, told);
+                    // Nobody may be waiting any more.
+                    let _ = completion.sender.send(answer);
+                }
                 // The socket is gone.
                 (Output::Authorize { .. } | Output::Socket(..), None) => {}
             }
@@ -144,9 +149,9 @@ impl Driver {
     }
 
     fn tell(&self, at: u64, endpoint: &Arc<Endpoint>, told: Told) {
-        self.shared.observers.tell_socket(endpoint, &told);
+        self.shared.observers.tell_socket(endpoint, || told.clone());
         let waited_for = match &told {
-            Told::Event(_) | Told::Sent(_) => None,
+            Told::Event(_) | Told::Sent(_) | Told::Answer(..) => None,
             told => Some(told.clone()),
         };
         endpoint.tell(told, &self.runtime);
@@ -467,7 +472,7 @@ impl Drop for Driver {
         });
         for taken in std::mem::take(&mut self.outputs) {
             if let Output::Answer(completion, answer) = taken.output {
-                let _ = completion.send(answer);
+                let _ = completion.sender.send(answer);
             }
         }
         for endpoint in self.over() {

@@ -99,7 +99,12 @@ impl Emit {
         data: &(impl Serialize + ?Sized),
     ) -> AckFuture<R> {
         let id = self.next_id();
-        let (completion, answer) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
+        let completion = Completion {
+            id,
+            endpoint: self.socket.endpoint().clone(),
+            sender,
+        };
         let queued = match self.send(event, data, Some(id), Some(completion)) {
             Ok(Outcome::Queued) => Ok(()),
             Ok(Outcome::Skipped) => Err(AckError::Skipped),
@@ -272,6 +277,11 @@ pub struct AckFuture<R> {
 }
 
 impl<R> AckFuture<R> {
+    /// The id that the event was sent with: unique to its socket, across connections.
+    pub fn id(&self) -> AckId {
+        self.id
+    }
+
     /// Waits so long at the most, counted from now. An event that was not sent by then is not sent.
     pub fn timeout(mut self, time: Duration) -> Self {
         self.deadline = Instant::now().checked_add(time).map(|until| (time, until));

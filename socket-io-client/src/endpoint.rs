@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use engine_io::Text;
 use parking_lot::Mutex;
-use socket_io::protocol::Event;
+use socket_io::protocol::{AckId, Event};
 use socket_io::{DisconnectReason, RawArgs};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::AbortHandle;
 
 use crate::config::Auth;
-use crate::core::Incoming;
+use crate::core::{Incoming, NoAnswer};
 use crate::error::ConnectError;
 use crate::extract::{Context, Question};
 use crate::handler::{ErasedHandler, run};
@@ -33,6 +33,7 @@ pub(crate) enum Told {
     Disconnect(DisconnectReason),
     Event(Incoming),
     Sent(Event),
+    Answer(AckId, Result<RawArgs, NoAnswer>),
     /// It does not come back by itself.
     End,
 }
@@ -42,7 +43,9 @@ impl Told {
         match self {
             Self::Event(incoming) => incoming.event.name.len() + incoming.event.args.size(),
             Self::Sent(event) => event.name.len() + event.args.size(),
-            Self::Connect { .. } | Self::ConnectError(_) | Self::Disconnect(_) | Self::End => 0,
+            Self::Answer(_, Ok(args)) => args.size(),
+            Self::Connect { .. } | Self::ConnectError(_) | Self::Disconnect(_) => 0,
+            Self::Answer(_, Err(_)) | Self::End => 0,
         }
     }
 }
@@ -292,7 +295,7 @@ impl Endpoint {
                         let last = waiter.last_error.take();
                         Some(Err(last.unwrap_or(ConnectError::Disconnected)))
                     }
-                    Told::Disconnect(_) | Told::Event(_) | Told::Sent(_) => None,
+                    Told::Disconnect(_) | Told::Event(_) | Told::Sent(_) | Told::Answer(..) => None,
                 };
                 match result {
                     Some(result) => resolved.push((waiter.sender, result)),
@@ -396,7 +399,7 @@ fn context_of(socket: Socket, told: Told) -> (Vec<Topic>, Context) {
             context.reason = Some(reason);
             vec![Topic::Disconnect]
         }
-        Told::End => Vec::new(),
+        Told::Answer(..) | Told::End => Vec::new(),
     };
     (topics, context)
 }

@@ -96,6 +96,7 @@ pub use extract::{Ack, Context, FromContext};
 pub use handler::Handler;
 pub use manager::{Manager, ManagerBuilder, ManagerEvent, ManagerEvents, ManagerState};
 pub use socket::{Socket, SocketBuilder};
+pub use socket_io::protocol::AckId;
 pub use socket_io::{
     Args, Binary, Data, Date, DisconnectReason, EventName, Parser, RawArgs, Refusal, State, Value,
 };

@@ -226,7 +226,7 @@ impl Manager {
         self.observe(Queue::new(MANAGER_EVENTS, limit), false)
     }
 
-    /// The same, with what happens to all its sockets, events included: everything in one order. While
+    /// The same, with what happens to all its sockets, events and acknowledgements included: everything in one order. While
     /// [`inbox_limit`](ManagerBuilder::inbox_limit) bytes wait to be read here, nothing is read from the connection.
     pub fn all_events(&self) -> ManagerEvents {
         let limit = Limit::Hold(self.shared().brake.clone());
@@ -455,7 +455,7 @@ impl Observers {
         }
     }
 
-    pub(crate) fn tell_socket(&self, endpoint: &Endpoint, told: &Told) {
+    pub(crate) fn tell_socket(&self, endpoint: &Endpoint, told: impl Fn() -> Told) {
         if self.of_sockets.load(Ordering::Relaxed) == 0 {
             return;
         }
@@ -463,8 +463,11 @@ impl Observers {
             return;
         };
         for observer in self.list().iter().filter(|observer| observer.sockets) {
-            let seen = Seen::Socket(socket.clone(), told.clone());
-            observer.queue.push(seen, told.size());
+            let told = told();
+            let size = told.size();
+            observer
+                .queue
+                .push(Seen::Socket(socket.clone(), told), size);
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Instant;
 use engine_io::{SendError, Sender};
 use parking_lot::Mutex;
 use socket_io::RawArgs;
-use socket_io::protocol::Encoded;
+use socket_io::protocol::{AckId, Encoded};
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, oneshot};
 
@@ -22,7 +22,11 @@ use crate::inbox::Brake;
 use crate::manager::Observers;
 
 /// What an acknowledgement completes.
-pub(crate) type Completion = oneshot::Sender<Result<RawArgs, NoAnswer>>;
+pub(crate) struct Completion {
+    pub(crate) id: AckId,
+    pub(crate) endpoint: Arc<Endpoint>,
+    pub(crate) sender: oneshot::Sender<Result<RawArgs, NoAnswer>>,
+}
 
 pub(crate) struct Shared {
     pub(crate) config: ManagerConfig,
@@ -118,16 +122,12 @@ impl Locked {
 
 impl Shared {
     pub(crate) fn new(config: ManagerConfig, core: Core<Completion, Failed>) -> Self {
-        let runtime = OnceLock::new();
-        if let Ok(handle) = Handle::try_current() {
-            let _ = runtime.set(handle);
-        }
         Self {
             config,
             brake: Arc::default(),
             observers: Observers::default(),
             progress: Notify::new(),
-            runtime,
+            runtime: OnceLock::new(),
             locked: Mutex::new(Locked {
                 core,
                 endpoints: BTreeMap::new(),
@@ -179,10 +179,10 @@ impl Shared {
         result
     }
 
-    /// The runtime that the manager was built in, or else the one in which it was used first.
+    /// The runtime in which the manager was used first.
     pub(crate) fn runtime(&self) -> Option<&Handle> {
-        if let Ok(handle) = Handle::try_current() {
-            return Some(self.runtime.get_or_init(|| handle));
+        if self.runtime.get().is_none() {
+            let _ = self.runtime.set(Handle::try_current().ok()?);
         }
         self.runtime.get()
     }

@@ -10,10 +10,11 @@ use std::task::{Context, Poll, ready};
 use engine_io::Text;
 use futures_core::Stream;
 use serde::de::DeserializeOwned;
+use socket_io::protocol::AckId;
 use socket_io::{DisconnectReason, RawArgs};
 
 use crate::endpoint::Told;
-use crate::error::{ConnectError, RecvError};
+use crate::error::{AckError, ConnectError, RecvError};
 use crate::extract::{Ack, Question};
 use crate::inbox::{Limit, Queue, Taken};
 use crate::socket::Socket;
@@ -35,6 +36,14 @@ pub enum SocketEvent {
     Disconnect(DisconnectReason),
     /// The server has emitted an event.
     Event(Incoming),
+    /// An acknowledgement has come, or will not come; of [`Manager::all_events`](crate::Manager::all_events) only. One that is not waited for any more,
+    /// because its time is up, is not told.
+    Ack {
+        /// That of [`AckFuture::id`](crate::AckFuture::id).
+        id: AckId,
+        /// What the future resolves to, unparsed.
+        answer: Result<RawArgs, AckError>,
+    },
 }
 
 /// An event of the server.
@@ -81,6 +90,10 @@ impl SocketEvent {
                     offset: incoming.offset,
                 })
             }
+            Told::Answer(id, answer) => Self::Ack {
+                id,
+                answer: answer.map_err(AckError::from),
+            },
             Told::Sent(_) | Told::End => return None,
         })
     }

@@ -55,12 +55,6 @@ impl Log {
 }
 
 impl Heard {
-    #[track_caller]
-    pub(crate) fn next(&mut self) -> impl Future<Output = String> + '_ {
-        let next = soon(self.0.recv());
-        async { next.await.expect("somebody speaks") }
-    }
-
     /// Everything that comes, in this order.
     #[track_caller]
     pub(crate) fn check<'a>(
