@@ -116,8 +116,11 @@ class Line {
         from.resume();
       });
     });
-    from.on('end', () => later(() => to.end()));
+    from.on('end', () => {
+      if (this.#carries[direction]) later(() => to.end());
+    });
     from.on('close', (isError) => {
+      if (!this.#carries[direction]) return;
       if (isError) to.resetAndDestroy();
       else if (!from.readableEnded) to.destroy();
     });

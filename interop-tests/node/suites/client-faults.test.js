@@ -65,6 +65,7 @@ for (const [how, breakLine] of Object.entries(BREAKS)) {
     await client.sync();
     const mark = client.mark;
 
+    await server.ready();
     line.refuse();
     breakLine(line);
     const reason = await socket.disconnected();
@@ -205,6 +206,7 @@ faults('a refusal when coming back is final until connected by hand', {}, async 
   const mark = client.mark;
   const refusal = Object.assign(new Error('not you'), { data: { code: 7, list: [1, null] } });
   server.io.use(({ handshake }, next) => next(handshake.auth.token === 'new' ? undefined : refusal));
+  await server.ready();
   line.cut();
   const reason = await socket.disconnected();
   const { message, data } = await socket.next('connect_error');
@@ -227,8 +229,9 @@ faults('a refusal when coming back is final until connected by hand', {}, async 
   await eventually(() => server.heard('number').length === 1, 'what was emitted meanwhile');
 });
 
-faults('during an outage of many attempts nothing is doubled', {}, async ({ server, line, client, socket }) => {
+faults('a line that breaks again and again doubles nothing', { server: { pingInterval: 300, pingTimeout: 500 } }, async ({ server, line, client, socket }) => {
   for (let round = 0; round < 10; round++) {
+    await server.ready();
     line.cut();
     await socket.disconnected();
     socket.emit('number', round);

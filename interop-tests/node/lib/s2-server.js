@@ -3,6 +3,7 @@
 import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { Server } from 'socket.io';
+import { eventually } from './deadline.js';
 
 /** Starts a server on a free port; it ends with the test. */
 export async function startOfficial(t, options = {}) {
@@ -38,6 +39,11 @@ class OfficialServer {
   /** Engine.IO sessions. */
   get sessions() {
     return Object.values(this.io.engine.clients);
+  }
+
+  /** Waits until each session can be sent something, so that over polling, too, there is a connection to break. */
+  ready() {
+    return eventually(() => this.sessions.every(({ transport }) => transport.writable), 'poll');
   }
 
   async start() {
