@@ -162,7 +162,12 @@ impl Driver {
 
     fn tell_manager(&mut self, at: u64, output: ManagerOutput<Failed>) {
         let (event, result) = match output {
-            ManagerOutput::Open => (ManagerEvent::Open, Some(Ok(()))),
+            ManagerOutput::Open => {
+                // It may be over already.
+                let connection = self.connection.as_ref();
+                let transport = connection.map_or(Transport::Polling, |it| it.transport);
+                (ManagerEvent::Open(transport), Some(Ok(())))
+            }
             ManagerOutput::Error(error) => {
                 let error = ConnectError::from(error);
                 (ManagerEvent::Error(error.clone()), Some(Err(error)))

@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use engine_io::{ClientConfig, TransportError};
+use engine_io::{ClientConfig, Transport, TransportError};
 use futures_core::Stream;
 use parking_lot::Mutex;
 use socket_io::{DisconnectReason, Parser};
@@ -76,8 +76,8 @@ pub enum ManagerState {
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum ManagerEvent {
-    /// The connection is there.
-    Open,
+    /// The connection is there, over this transport.
+    Open(Transport),
     /// It could not be made.
     Error(ConnectError),
     /// It has ended, or is not wanted any more.
@@ -171,14 +171,18 @@ impl Manager {
         }
     }
 
-    /// Closes the connection; every socket leaves, and none comes back by itself. Ready when everything that was emitted has left and the server is told,
+    /// Closes the connection, if there is one; every socket leaves, and none comes back by itself. Ready when everything that was emitted has left and the server is told,
     /// at the latest after the engine's close timeout (30 s by default).
     ///
     /// # Cancel safety
     ///
     /// The connection is closed all the same when the future is dropped after its first poll.
     pub async fn close(&self) {
-        self.shared().input(|locked| locked.core.close());
+        self.shared().input(|locked| {
+            if !locked.core.is_closed() {
+                locked.core.close();
+            }
+        });
         self.wait_until(|locked| locked.closing == 0 && locked.core.outputs() == 0)
             .await;
     }
