@@ -20,9 +20,18 @@ const ROUNDS: usize = 200;
 async fn an_idle_client_stays_within_its_budget_of_heap() {
     let server = Server::start().await;
     let websocket = measure(&server, "WebSocket", &[Transport::WebSocket]).await;
-    let upgraded = measure(&server, "upgraded", &[Transport::Polling, Transport::WebSocket]).await;
+    let upgraded = measure(
+        &server,
+        "upgraded",
+        &[Transport::Polling, Transport::WebSocket],
+    )
+    .await;
     let polling = measure(&server, "polling", &[Transport::Polling]).await;
-    for (form, bytes) in [("WebSocket", websocket), ("upgraded", upgraded), ("polling", polling)] {
+    for (form, bytes) in [
+        ("WebSocket", websocket),
+        ("upgraded", upgraded),
+        ("polling", polling),
+    ] {
         assert!(bytes <= BUDGET, "{form}: {bytes} > {BUDGET}");
     }
 }
@@ -40,11 +49,15 @@ async fn measure(server: &Server, form: &str, transports: &[Transport]) -> usize
         clients.push(server.connect(transports).await);
     }
     let idle = (at_rest().await - base) / CLIENTS;
-    report(&format!("{form}: heap per idle client: {idle} bytes (budget {BUDGET})"));
+    report(&format!(
+        "{form}: heap per idle client: {idle} bytes (budget {BUDGET})"
+    ));
 
     leave(&mut clients).await;
     let left = at_rest().await.saturating_sub(base) / CLIENTS;
-    report(&format!("{form}: the same after all have left: {left} bytes"));
+    report(&format!(
+        "{form}: the same after all have left: {left} bytes"
+    ));
     assert!(left <= 64, "{left} bytes of each client are kept");
     idle
 }
@@ -57,7 +70,10 @@ async fn leave(clients: &mut Vec<Socket>) {
     }
     clients.clear();
     wait_until("the tasks end", || {
-        tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+            == 0
     })
     .await;
 }
@@ -74,7 +90,9 @@ impl Server {
         let address = free.local_addr().unwrap();
         drop(free);
         let mut command = Command::new(env!("CARGO_BIN_EXE_feature_server"));
-        command.env("MODE", "http-plain").env("PORT", address.port().to_string());
+        command
+            .env("MODE", "http-plain")
+            .env("PORT", address.port().to_string());
         let server = Self {
             program: command.spawn().unwrap(),
             address,
@@ -85,7 +103,11 @@ impl Server {
 
     async fn connect(&self, transports: &[Transport]) -> Socket {
         let manager = Manager::builder(format!("http://{}", self.address))
-            .engine(|engine| engine.transports(transports.iter().copied()))
+            .engine(|engine| {
+                engine
+                    .add_trailing_slash(false)
+                    .transports(transports.iter().copied())
+            })
             .reconnect(Reconnect::off());
         let socket = manager.socket().connect().await.unwrap();
         let last = *transports.last().unwrap();

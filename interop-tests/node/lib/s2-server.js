@@ -1,4 +1,4 @@
-// The official server in the test's own process, with what the official client's tests expect of it, and a hand on everything it does.
+// The official server in the test's own process, with what the official client's own tests expect of it, and a hand on everything it does.
 
 import { createServer } from 'node:http';
 import { once } from 'node:events';
@@ -6,14 +6,14 @@ import { Server } from 'socket.io';
 import { eventually } from './deadline.js';
 
 /** Starts a server on a free port; it ends with the test. */
-export async function startOfficial(t, options = {}) {
-  const server = new OfficialServer(options);
+export async function startS2(t, options = {}) {
+  const server = new S2Server(options);
   await server.start();
   t.after(() => server.stop());
   return server;
 }
 
-class OfficialServer {
+class S2Server {
   #connections = new Set();
   #options;
   port = 0;

@@ -3,22 +3,23 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { OPTIONS, QUICKLY, startContractClient } from '../lib/contract-client.js';
+import { startClient } from '../lib/contract-client.js';
+import { openSocket, story } from '../lib/contract-socket.js';
 import { eventually } from '../lib/deadline.js';
 import { startLine } from '../lib/faults.js';
 import { TRANSPORTS } from '../lib/harness.js';
-import { startOfficial } from '../lib/official-server.js';
+import { startS2 } from '../lib/s2-server.js';
 
 const LOST = ['transport close', 'transport error'];
 
 /** A socket that has joined over a line; with the transport `upgrade` the connection is on WebSocket. */
 async function session(t, transport, options = {}, serverOptions = {}) {
-  const server = await startOfficial(t, serverOptions);
+  const server = await startS2(t, serverOptions);
   const line = await startLine(t, server.port);
-  const client = startContractClient(t);
-  const socket = client.open(line.url, { ...OPTIONS[transport], ...QUICKLY, ...options });
+  const client = startClient(t, { url: line.url, transport });
+  const socket = openSocket(client, 'a', options);
   await socket.connected();
-  if (transport === 'upgrade') await client.managed('upgrade');
+  if (transport === 'upgrade') await client.next('upgrade');
   return { server, line, client, socket };
 }
 
@@ -28,11 +29,6 @@ function faults(sentence, options, run) {
     const { server, ...client } = options;
     test(`${sentence} (${transport})`, async (t) => run({ t, transport, ...(await session(t, transport, client, server)) }));
   }
-}
-
-/** The trace without upgrades, which happen when they happen. */
-function story(client, since) {
-  return client.trace(since).filter((word) => word !== 'upgrade');
 }
 
 /** A connection was lost for this reason, so many attempts failed, and it was made again. */
@@ -57,13 +53,13 @@ const BREAKS = {
 
 for (const [how, breakLine] of Object.entries(BREAKS)) {
   faults(`a connection that ${how} is made again, in order, with everything that was emitted`, {}, async ({ server, line, client, socket }) => {
-    const other = client.open(line.url, { sock: 'b', nsp: '/foo' });
+    const other = openSocket(client, 'b', { nsp: '/foo' });
     const { id } = await other.connected();
     assert.deepEqual(await other.ask('getId'), [id]);
     socket.emit('number', 0);
     await eventually(() => server.heard('number').length === 1, 'the first number');
     await client.sync();
-    const mark = client.mark;
+    const mark = client.seen.length;
 
     await server.ready();
     line.refuse();
@@ -73,7 +69,7 @@ for (const [how, breakLine] of Object.entries(BREAKS)) {
     assert.equal(await other.disconnected(), reason);
     for (let n = 1; n <= 5; n++) socket.emit('number', n, Buffer.from([n]));
     const answer = socket.ask('echo', 'asked meanwhile');
-    await client.managed('reconnect_error');
+    await client.next('reconnect_error');
     await line.accept();
     await Promise.all([socket.connected(), other.connected()]);
 
@@ -81,7 +77,7 @@ for (const [how, breakLine] of Object.entries(BREAKS)) {
     assert.deepEqual(await socket.ask('echo', 1), [1]);
     const numbers = server.heard('number').map(([n]) => n);
     assert.deepEqual(numbers, [0, 1, 2, 3, 4, 5]);
-    const told = story(client, mark).filter((word) => !word.startsWith('a:ack'));
+    const told = story(client, mark);
     const failures = told.filter((word) => word === 'reconnect_error').length;
     assert.deepEqual(told, lostAndFound(reason, failures));
   });
@@ -91,14 +87,14 @@ const SHORT = { server: { pingInterval: 300, pingTimeout: 300 }, timeout: 500 };
 
 faults('a line that swallows everything ends with a ping timeout', SHORT, async ({ line, client, socket }) => {
   await client.sync();
-  const mark = client.mark;
+  const mark = client.seen.length;
   line.swallow();
   const answer = socket.ask('echo', 'never arrives');
   assert.equal(await socket.disconnected(), 'ping timeout');
   assert.equal(await answer, null);
   line.carry();
   await socket.connected();
-  const told = story(client, mark).filter((word) => !word.startsWith('a:ack'));
+  const told = story(client, mark);
   const failures = told.filter((word) => word === 'reconnect_error').length;
   assert.deepEqual(told, lostAndFound('ping timeout', failures, ['a']));
   assert.deepEqual(await socket.ask('echo', 'arrives'), ['arrives']);
@@ -123,22 +119,22 @@ faults('a narrow line takes longer and loses nothing', { server: { pingInterval:
     const [echo, data] = await socket.event('echo-back');
     assert.ok(echo === text && data.equals(Buffer.from(text.slice(0, 1000))));
   }
-  assert.ok(!client.trace().some((word) => word.startsWith('a:disconnect')));
+  assert.ok(!story(client).some((word) => word.startsWith('a:disconnect')));
 });
 
 for (const transport of TRANSPORTS) {
   test(`a long line takes longer and loses nothing (${transport})`, async (t) => {
-    const server = await startOfficial(t);
+    const server = await startS2(t);
     const line = await startLine(t, server.port);
     line.delay = 60;
-    const client = startContractClient(t);
-    const socket = client.open(line.url, { ...OPTIONS[transport], ...QUICKLY });
+    const client = startClient(t, { url: line.url, transport });
+    const socket = openSocket(client);
     await socket.connected();
     for (let n = 0; n < 50; n++) socket.emit('echo-back', n);
     for (let n = 0; n < 50; n++) assert.deepEqual(await socket.event('echo-back'), [n]);
-    if (transport === 'upgrade') await client.managed('upgrade');
+    if (transport === 'upgrade') await client.next('upgrade');
     assert.deepEqual(await socket.ask('echo', 'last'), ['last']);
-    assert.equal(client.trace().filter((word) => word === 'a:connect').length, 1);
+    assert.equal(story(client).filter((word) => word === 'a:connect').length, 1);
   });
 }
 
@@ -150,7 +146,7 @@ faults('a server that restarts is found again', {}, async ({ server, client, soc
   assert.equal(await late, null);
   const kept = socket.ask('echo', 'kept');
   assert.equal(await socket.askWithin(30, 'echo', 'too old'), null);
-  await client.managed('reconnect_attempt');
+  await client.next('reconnect_attempt');
   await server.start();
   const { recovered } = await socket.connected();
   assert.equal(recovered, false);
@@ -160,10 +156,10 @@ faults('a server that restarts is found again', {}, async ({ server, client, soc
 });
 
 faults('whom the server makes leave does not come back by itself', {}, async ({ server, line, client, socket }) => {
-  const other = client.open(line.url, { sock: 'b', nsp: '/foo' });
+  const other = openSocket(client, 'b', { nsp: '/foo' });
   await other.connected();
   await client.sync();
-  const mark = client.mark;
+  const mark = client.seen.length;
   server.sockets.find(({ nsp }) => nsp.name === '/foo').disconnect();
   assert.equal(await other.disconnected(), 'io server disconnect');
   assert.deepEqual(await socket.ask('echo', 'still here'), ['still here']);
@@ -172,29 +168,29 @@ faults('whom the server makes leave does not come back by itself', {}, async ({ 
   other.connect();
   await other.connected();
   assert.deepEqual(
-    story(client, mark).filter((word) => !word.startsWith('a:ack')),
+    story(client, mark),
     ['b:disconnect:io server disconnect', 'close:forced close', 'a:disconnect:io server disconnect', 'open', 'b:connect'],
   );
 });
 
 faults('a server that closes the connection with its sockets is not called again', {}, async ({ server, line, client, socket }) => {
-  const other = client.open(line.url, { sock: 'b', nsp: '/foo' });
+  const other = openSocket(client, 'b', { nsp: '/foo' });
   await other.connected();
   await client.sync();
-  const mark = client.mark;
+  const mark = client.seen.length;
   server.sockets[0].disconnect(true);
   const reasons = [await socket.disconnected(), await other.disconnected()];
   assert.deepEqual(reasons, ['io server disconnect', 'io server disconnect']);
-  await client.managed('close');
+  await client.next('close');
   await eventually(() => server.sessions.length === 0, 'end of the session');
   socket.connect();
   await socket.connected();
-  assert.ok(!client.trace(mark).some((word) => word.startsWith('reconnect')));
+  assert.ok(!story(client, mark).some((word) => word.startsWith('reconnect')));
 });
 
 faults('a server that closes the session alone is called again', {}, async ({ server, client, socket }) => {
   await client.sync();
-  const mark = client.mark;
+  const mark = client.seen.length;
   server.sessions[0].close();
   assert.equal(await socket.disconnected(), 'transport close');
   await socket.connected();
@@ -203,7 +199,7 @@ faults('a server that closes the session alone is called again', {}, async ({ se
 
 faults('a refusal when coming back is final until connected by hand', {}, async ({ server, line, client, socket }) => {
   await client.sync();
-  const mark = client.mark;
+  const mark = client.seen.length;
   const refusal = Object.assign(new Error('not you'), { data: { code: 7, list: [1, null] } });
   server.io.use(({ handshake }, next) => next(handshake.auth.token === 'new' ? undefined : refusal));
   await server.ready();
@@ -212,7 +208,7 @@ faults('a refusal when coming back is final until connected by hand', {}, async 
   const { message, data } = await socket.next('connect_error');
   assert.equal(message, 'not you');
   assert.deepEqual(data, { code: 7, list: [1, null] });
-  await client.managed('close');
+  await client.next('close');
   assert.deepEqual(story(client, mark), [
     `a:disconnect:${reason}`,
     `close:${reason}`,
@@ -239,7 +235,7 @@ faults('a line that breaks again and again doubles nothing', { server: { pingInt
     assert.deepEqual(await socket.ask('echo', round), [round]);
   }
   assert.deepEqual(server.heard('number'), Array.from({ length: 10 }, (_, n) => [n]));
-  const connects = client.trace().filter((word) => word === 'a:connect').length;
+  const connects = story(client).filter((word) => word === 'a:connect').length;
   assert.equal(connects, 11);
   await eventually(() => server.io.of('/').sockets.size === 1, 'one socket on the server');
 });

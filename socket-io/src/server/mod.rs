@@ -80,9 +80,9 @@ pub use socket::Socket;
 pub use stats::Stats;
 pub use stream::EventStream;
 
-use crate::refusal::{self, Refusal};
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
+use crate::refusal::{self, Refusal};
 use config::Config;
 use connection::Driver;
 use handler::Panic;
