@@ -22,8 +22,8 @@ static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 const RECONNECTS: usize = 200;
 /// Until everything is there that stays: tables, buffers of threads.
 const FIRST: usize = 40;
-/// Bytes that may be in other places than before, such as the queue of a timer.
-const SLACK: usize = 4096;
+/// Bytes of buffers that are there at one moment and not at another; much less than 100 for each reconnect.
+const SLACK: usize = 16 << 10;
 const LIMIT: Duration = Duration::from_secs(55);
 const PING_INTERVAL: Duration = Duration::from_millis(1000);
 const PING_TIMEOUT: Duration = Duration::from_millis(2000);

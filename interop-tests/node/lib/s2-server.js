@@ -57,6 +57,8 @@ class S2Server {
     const note = ({ method, url, headers }) => this.requests.push({ method, url, headers });
     this.http.prependListener('request', note).prependListener('upgrade', note);
     this.io.engine.on('connection', (session) => {
+      // A session on polling waits so long for a last poll; half a minute would be longer than the suites take.
+      session.transport.closeTimeout = 1000;
       session.on('packet', ({ type, data }) => type === 'message' && this.received.push(data));
       session.on('packetCreate', ({ type, data }) => type === 'message' && this.sent.push(data));
     });
