@@ -34,12 +34,18 @@ pub struct Socket {
     pub(crate) shared: Arc<Shared>,
     /// A server's.
     pub(crate) registry: Option<Alive>,
-    /// A client's.
-    pub(crate) requests: Option<Box<Requests>>,
     pub(crate) websocket: Option<Box<WebSocket>>,
-    candidate: Option<Box<WebSocket>>,
+    pub(crate) extra: Option<Box<Extra>>,
     inbox: VecDeque<Message>,
     sleep: Option<Pin<Box<Sleep>>>,
+}
+
+/// What sessions have for a while only, or on clients only.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The WebSocket of an upgrade that is under way.
+    candidate: Option<Box<WebSocket>>,
+    pub(crate) requests: Option<Requests>,
 }
 
 impl Socket {
@@ -50,9 +56,8 @@ impl Socket {
         Self {
             shared,
             registry: None,
-            requests: None,
             websocket,
-            candidate: None,
+            extra: None,
             inbox: VecDeque::new(),
             sleep: None,
         }
@@ -201,14 +206,14 @@ impl Socket {
         let Self {
             shared,
             websocket,
-            candidate,
+            extra,
             inbox,
             ..
         } = self;
         shared.update(|state| {
             state.driver = None;
             if state.candidate.is_some() {
-                *candidate = state.candidate.take();
+                extra.get_or_insert_default().candidate = state.candidate.take();
             }
             if let Some(websocket) = websocket {
                 if !websocket.has_egress() {
@@ -241,6 +246,7 @@ impl Socket {
         if !unread {
             self.poll_websocket(cx, true);
             self.poll_candidate(cx);
+            self.poll_requests(cx, true);
         }
         self.shared.update(|state| {
             if unread {
@@ -311,7 +317,8 @@ impl Socket {
         self.shared
             .update(|state| state.session.handle_transport_closed(reason));
         if let Some(mut websocket) = self.websocket.take() {
-            if let Some(requests) = &mut self.requests {
+            let extra = self.extra.as_mut();
+            if let Some(requests) = extra.and_then(|extra| extra.requests.as_mut()) {
                 requests.websocket_ended(end, websocket.take_cause());
             }
             end_stream(*websocket, end, &self.registry);
@@ -320,15 +327,15 @@ impl Socket {
 
     /// The same for a client's HTTP requests.
     fn poll_requests(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
-        match &mut self.requests {
-            Some(requests) => requests.poll(cx, &self.shared, read),
-            None => false,
-        }
+        let extra = self.extra.as_mut();
+        let requests = extra.and_then(|extra| extra.requests.as_mut());
+        requests.is_some_and(|requests| requests.poll(cx, &self.shared, read))
     }
 
     /// The same for the candidate of an upgrade.
     fn poll_candidate(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(mut candidate) = self.candidate.take() else {
+        let candidate = self.extra.as_mut().and_then(|extra| extra.candidate.take());
+        let Some(mut candidate) = candidate else {
             return false;
         };
         let mut arrived = VecDeque::new();
@@ -386,7 +393,7 @@ impl Socket {
         // Where nothing was read because too much waited to be written, there may be room now.
         let progress = progress || matches!(flushed, Poll::Ready(Ok(1..)));
         if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
-            self.candidate = Some(candidate);
+            self.extra.get_or_insert_default().candidate = Some(candidate);
         } else {
             tracing::debug!(name: "upgrade_failed", target: "engine_io", connection = self.shared.number);
             self.shared
@@ -398,8 +405,12 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        if let Some(requests) = &mut self.requests {
-            requests.end(&self.shared);
+        let mut candidate = None;
+        if let Some(extra) = &mut self.extra {
+            candidate = extra.candidate.take();
+            if let Some(requests) = &mut extra.requests {
+                requests.end(&self.shared);
+            }
         }
         let registry = self.registry.as_ref();
         if registry.is_some_and(|registry| registry.remove(&self.shared)) {
@@ -408,7 +419,7 @@ impl Socket {
             tracing::debug!(name: "connection_closed", target: "engine_io", connection = self.shared.number, %reason, %transport);
         }
         let offered = self.shared.lock().candidate.take();
-        let websockets = [self.websocket.take(), self.candidate.take(), offered];
+        let websockets = [self.websocket.take(), candidate, offered];
         for websocket in websockets.into_iter().flatten() {
             end_stream(*websocket, End::Ours, &self.registry);
         }

@@ -8,6 +8,8 @@
 //! | `axum` | the server in an axum application, beside ordinary routes |
 //! | `hyper` | the server as a plain hyper service |
 //! | `custom_parser` | packets in a format of one's own, CBOR |
+//! | `namespaces` | namespaces by name, by a path with parameters, and by an asynchronous decision; one emit for a whole family |
+//! | `binary_upload` | a file in chunks, with acknowledgements as flow control and a checksum at the end |
 //! | `recovery` | a ticker whose readers miss nothing when their connection breaks |
 //! | `drain` | an end that sends clients elsewhere, a few at a time, and the health for a load balancer |
 //! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |

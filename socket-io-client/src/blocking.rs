@@ -32,7 +32,7 @@ use tokio::sync::oneshot;
 use crate::endpoint::Told;
 use crate::error::{AckError, ConnectError, EmitError, RecvError};
 use crate::inbox::{Limit, Taken};
-use crate::socket::SocketBuilder;
+use crate::socket_builder::SocketBuilder;
 use crate::stream::{Incoming, SocketEvent, Subscription};
 
 /// How long a socket that is dropped waits for what was emitted to leave.

@@ -22,7 +22,7 @@ use crate::core::{Key, ManagerOutput, Output, SocketOutput};
 use crate::endpoint::{Endpoint, Told};
 use crate::error::{ConnectError, Failed};
 use crate::handler::{CatchPanic, caught};
-use crate::manager::ManagerEvent;
+use crate::observers::ManagerEvent;
 use crate::shared::{Completion, Locked, Shared, now};
 
 /// Messages that are handled before other tasks have their turn.
@@ -185,7 +185,7 @@ impl Driver {
             ManagerOutput::ReconnectFailed => (ManagerEvent::ReconnectFailed, None),
         };
         tracing::debug!(target: "socket_io_client", ?event, "manager");
-        self.shared.observers.tell(event);
+        self.shared.observers.tell(&event);
         if let Some(result) = result {
             let openers = self.shared.look(|locked| {
                 let (resolved, rest) = std::mem::take(&mut locked.openers)
@@ -336,7 +336,7 @@ impl Driver {
         if connection.transport == Transport::Polling {
             connection.transport = engine.transport();
             if connection.transport == Transport::WebSocket {
-                self.shared.observers.tell(ManagerEvent::Upgrade);
+                self.shared.observers.tell(&ManagerEvent::Upgrade);
             }
         }
         match read {

@@ -123,8 +123,8 @@ pub struct Session {
     upgrade: Upgrade,
     upgrade_timeout: Duration,
     candidate_binary: BinaryForm,
-    /// A packet for the candidate, made by the last input.
-    candidate_packet: Option<Packet>,
+    /// A packet for the candidate, made by the last input. Boxed, since most sessions never have one.
+    candidate_packet: Option<Box<Packet>>,
     polling: Polling,
     outbox: Outbox,
     counters: Counters,
@@ -273,13 +273,6 @@ impl Session {
         queued.inspect_err(|_| self.counters.full())
     }
 
-    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
-    pub fn skip_volatile(&mut self) -> bool {
-        let skip = self.state == ReadyState::Open && !self.is_writable();
-        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
-        skip
-    }
-
     /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
     ///
     /// # Errors
@@ -307,8 +300,17 @@ impl Session {
     ) -> Result<bool, SendError> {
         self.check_sending()?;
         let size = frames.clone().map(Frame::len).sum();
-        let queued = self.outbox.push_latest(key, frames, size);
-        queued.inspect_err(|_| self.counters.full())
+        let replaced = self.outbox.push_latest(key, frames, size);
+        let replaced = replaced.inspect_err(|_| self.counters.full())?;
+        self.counters.replaced = self.counters.replaced.saturating_add(replaced.into());
+        Ok(replaced)
+    }
+
+    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
+    pub fn skip_volatile(&mut self) -> bool {
+        let skip = self.state == ReadyState::Open && !self.is_writable();
+        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
+        skip
     }
 
     fn check_sending(&self) -> Result<(), SendError> {
@@ -601,7 +603,7 @@ impl Session {
         };
         self.candidate_packet = match self.side {
             Side::Server => None,
-            Side::Client => Some(Packet::Ping("probe".into())),
+            Side::Client => Some(Box::new(Packet::Ping("probe".into()))),
         };
         self.candidate_binary = BinaryForm::Raw;
         true
@@ -619,7 +621,7 @@ impl Session {
         self.heartbeat.handle_traffic(now);
         match self.upgrade.handle_packet(self.side, packet) {
             Step::Probed if self.side == Side::Server => {
-                self.candidate_packet = Some(Packet::Pong("probe".into()));
+                self.candidate_packet = Some(Box::new(Packet::Pong("probe".into())));
             }
             Step::Switch => self.switch(),
             Step::Fail => self.fail_upgrade(),
@@ -650,7 +652,7 @@ impl Session {
             self.counters.sent(&Packet::Upgrade);
             return Some(Packet::Upgrade);
         }
-        let packet = self.candidate_packet.take()?;
+        let packet = *self.candidate_packet.take()?;
         self.counters.sent(&packet);
         Some(packet)
     }

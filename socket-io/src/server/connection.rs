@@ -109,6 +109,14 @@ impl Connection {
         admitted
     }
 
+    /// What logs may call a socket: ids of old clients are made of the session's, which is a credential.
+    pub(crate) fn log_id<'a>(&self, id: &'a str) -> &'a str {
+        match self.sender.revision() {
+            Revision::V3 => "",
+            Revision::V4 => id,
+        }
+    }
+
     pub(super) fn socket(&self, namespace: &str) -> Option<Socket> {
         let state = self.state.lock();
         state

@@ -3,6 +3,7 @@
 mod ack;
 mod broadcast;
 mod bundle;
+mod candidate;
 mod config;
 mod connection;
 mod drain;
@@ -10,6 +11,7 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod family;
 mod grant;
 pub(crate) mod handler;
 pub(crate) mod handlers;
@@ -19,8 +21,12 @@ mod inbox;
 mod joining;
 mod log;
 mod namespace;
+mod namespaces;
 mod own_handlers;
 mod packet;
+mod params;
+mod parent;
+mod path;
 mod recovery;
 mod remote;
 mod reply;
@@ -32,8 +38,6 @@ mod stream;
 pub(crate) mod tests;
 mod types;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -45,11 +49,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine_io::{
-    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text,
+    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid,
 };
 use http::{Request, Response, Uri};
 use http_body::Body;
-use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
@@ -59,6 +62,7 @@ use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
+pub use candidate::{Candidate, Decide, Decision, FromCandidate, NamespaceName};
 pub use config::SocketIoBuilder;
 pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
@@ -71,6 +75,7 @@ pub use handshake::Handshake;
 pub use health::{Health, ServerState};
 pub use namespace::{Namespace, WeakNamespace};
 pub use packet::EventPacket;
+pub use params::{Params, ParamsError};
 pub use recovery::{
     InvalidOffset, LoggedEvent, MemorySessionStore, Offset, RecoveryConfig, SessionStore,
     StoreError, StoreFuture, StoredSession,
@@ -84,13 +89,11 @@ use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use crate::refusal::{self, Refusal};
 use config::Config;
-use connection::Driver;
-use handler::Panic;
+use connection::{Connection, Driver};
 use recovery::Recovery;
 use stats::Tally;
 
-/// Says whether a name belongs to a family of namespaces.
-type Pattern = dyn Fn(&str) -> bool + Send + Sync;
+use namespaces::Namespaces;
 
 /// A Socket.IO server. Clones are handles to the same one.
 #[derive(Clone)]
@@ -99,8 +102,7 @@ pub struct SocketIo(Arc<Inner>);
 pub(crate) struct Inner {
     engine: Server,
     config: Arc<Config>,
-    namespaces: RwLock<HashMap<Text, Namespace>>,
-    patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
+    namespaces: Namespaces,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
     state: watch::Sender<ServerState>,
@@ -125,8 +127,7 @@ impl SocketIo {
                 tally: Arc::default(),
                 ..config
             }),
-            namespaces: RwLock::default(),
-            patterns: RwLock::default(),
+            namespaces: Namespaces::default(),
             runtime: OnceLock::new(),
             state: watch::Sender::new(ServerState::Serving),
             unfinished: watch::Sender::new(0),
@@ -135,57 +136,6 @@ impl SocketIo {
         }));
         io.of("/");
         io
-    }
-
-    /// The namespace of that name, which exists from now on. A missing leading slash is added; `""` is `/`.
-    ///
-    /// If the name is new and a pattern given to [`of_matching`](Self::of_matching) accepts it, the namespace starts with that pattern's middlewares and
-    /// handlers, as a client's wish would have made it; what is added to it is its own.
-    ///
-    /// # Panics
-    ///
-    /// If the name has a comma, which the protocol cannot carry.
-    pub fn of(&self, name: &str) -> Namespace {
-        let name = if name.starts_with('/') {
-            Cow::Borrowed(name)
-        } else {
-            Cow::Owned(format!("/{name}"))
-        };
-        if let Some(known) = self.0.namespaces.read().get(&*name) {
-            known.keep();
-            return known.clone();
-        }
-        assert!(
-            !name.contains(','),
-            "the name of a namespace cannot have a comma: {name:?}"
-        );
-        let name = Text::from(&*name);
-        // Patterns and adapters are the user's, so they are asked without a lock.
-        let fresh = match self.pattern(&name) {
-            Some(parent) => parent.heir(name.clone()),
-            None => Namespace::new(name.clone(), self.0.config.clone()),
-        };
-        let mut namespaces = self.0.namespaces.write();
-        let namespace = namespaces.entry(name).or_insert(fresh).clone();
-        namespace.keep();
-        namespace
-    }
-
-    /// Namespaces that come into being when a client asks for a name that `accept` accepts, and go when the last socket has left. They have the handlers of
-    /// the namespace returned here, which nobody joins itself. Patterns are asked in the order in which they were given, after the names given to [`of`](Self::of).
-    ///
-    /// ```
-    /// # let io = socket_io::SocketIo::builder().build();
-    /// io.of_matching(|name| name.starts_with("/project-"))
-    ///     .on_connect(async |socket: socket_io::Socket| println!("{}", socket.namespace().name()));
-    /// ```
-    pub fn of_matching(&self, accept: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
-        let parent = Namespace::new(Text::default(), self.0.config.clone());
-        self.0
-            .patterns
-            .write()
-            .push((Arc::new(accept), parent.clone()));
-        parent
     }
 
     // The namespace `/`, which most programs need.
@@ -314,13 +264,9 @@ impl SocketIo {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
             }
+            namespace.close();
         }
         self.0.engine.close();
-    }
-
-    /// The namespaces that exist now, in no order: those that were given to [`of`](Self::of), and those that somebody joined.
-    pub fn namespaces(&self) -> Vec<Namespace> {
-        self.0.namespaces.read().values().cloned().collect()
     }
 
     /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 2 s at the most.
@@ -376,56 +322,6 @@ impl SocketIo {
         }
     }
 
-    /// The namespace that a client wants to join, made now if a pattern has it. It counts as entered.
-    pub(crate) fn enter(&self, name: &str) -> Option<Namespace> {
-        if let Some(known) = self.0.namespaces.read().get(name) {
-            known.enter();
-            return Some(known.clone());
-        }
-        let parent = self.pattern(name)?;
-        let name = Text::from(name);
-        // Making an adapter is the user's part.
-        let fresh = match handler::caught(|| parent.child(name.clone())) {
-            Ok(fresh) => fresh,
-            Err(Panic(message)) => {
-                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
-                return None;
-            }
-        };
-        let mut namespaces = self.0.namespaces.write();
-        let child = namespaces.entry(name).or_insert(fresh).clone();
-        child.enter();
-        Some(child)
-    }
-
-    /// The first pattern that accepts the name. One that panics does not.
-    fn pattern(&self, name: &str) -> Option<Namespace> {
-        let patterns = self.0.patterns.read().clone();
-        let accepting = patterns.into_iter().find(|(accept, _)| {
-            handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
-                false
-            })
-        });
-        accepting.map(|(_, parent)| parent)
-    }
-
-    /// A socket has left; a namespace that a pattern made is forgotten once nobody is in it.
-    pub(crate) fn exit(&self, namespace: &Namespace) {
-        if namespace.exit() {
-            self.forget(namespace);
-        }
-    }
-
-    /// Others may have come in the meantime, or have forgotten it already and made another one of that name.
-    fn forget(&self, namespace: &Namespace) {
-        let mut namespaces = self.0.namespaces.write();
-        let known = namespaces.get(namespace.name());
-        if namespace.is_unused() && known.is_some_and(|known| known.is(namespace)) {
-            namespaces.remove(namespace.name());
-        }
-    }
-
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
@@ -464,8 +360,8 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
-        self.0.config.report(Some(socket), error);
+    pub(crate) fn report(&self, connection: &Connection, error: &HandlerError) {
+        self.0.config.report(Some(connection), error);
     }
 
     pub(crate) fn tally(&self) -> &Tally {

@@ -17,10 +17,11 @@ use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::grant::Deadline;
 use super::handlers::{Callee, On, Registry};
-use super::handshake::Handshake;
+use super::handshake::{self, Handshake};
 use super::log::Brief;
 use super::namespace::Namespace;
 use super::packet::EventPacket;
+use super::params::ParamsError;
 use super::recovery::{Claim, Identity};
 use super::types::TypeMap;
 use super::{SocketIo, handler};
@@ -128,7 +129,7 @@ impl Socket {
 
     /// The request that opened the connection.
     pub fn handshake(&self) -> Handshake {
-        Handshake::new(self.clone())
+        Handshake::new(self.0.connection.clone(), self.0.auth.clone())
     }
 
     /// What the client sent when it joined, `{}` when it sent nothing.
@@ -137,10 +138,16 @@ impl Socket {
     ///
     /// When it is of another type.
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        match &self.0.auth {
-            Some(auth) => auth.parse(),
-            None => RawJson::new(Text::from_static("{}"))?.parse(),
-        }
+        handshake::auth(self.0.auth.as_ref())
+    }
+
+    /// The parameters of its namespace, as a type; see [`Params`](crate::Params).
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read as that type.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, ParamsError> {
+        self.0.namespace.params()
     }
 
     /// The transport that carries the connection's messages now.
@@ -581,15 +588,12 @@ impl Socket {
             event,
             failure,
         };
-        self.0.connection.io.report(self, &error);
+        self.0.connection.io.report(&self.0.connection, &error);
     }
 
-    /// What logs may call it: ids of old clients are made of the session's, which is a credential.
+    /// What logs may call it.
     pub(crate) fn log_id(&self) -> &str {
-        match self.revision() {
-            Revision::V3 => "",
-            Revision::V4 => self.id(),
-        }
+        self.0.connection.log_id(self.id())
     }
 
     // For the others of this module.

@@ -1,7 +1,6 @@
 //! Connection state recovery.
 
 use std::collections::HashMap;
-use std::future::ready;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -10,13 +9,11 @@ use serde_json::Value as Json;
 use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
     Args, Auth, Binary, Data, DisconnectReason, EmitError, EventName, Grant, LoggedEvent, Message,
-    Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room, SessionStore,
-    Socket, SocketIo, State, StoreFuture, StoredSession, Value,
+    NamespaceName, Offset, Outcome, OverflowPolicy, Parser, RawArgs, RecoveryConfig, Refusal, Room,
+    SessionStore, Socket, SocketIo, State, StoreFuture, StoredSession, Value,
 };
 
-use tracing::level_filters::LevelFilter;
-
-use crate::support::{Client, Frame, Gate, Host, Line, Log, Recorder, Shelf, Stage, soon, until};
+use crate::support::{Client, Frame, Gate, Host, Log, Shelf, Stage, soon, until};
 
 fn stage(config: RecoveryConfig) -> Stage {
     Stage::with(|builder| builder.recovery(config))
@@ -1016,10 +1013,6 @@ impl SessionStore for Archive {
                 .map(|_| events.collect()))
         })
     }
-
-    fn sweep(&self) {
-        let _ = ready(());
-    }
 }
 
 fn with_archive(archive: &Arc<Archive>) -> Stage {
@@ -1088,7 +1081,6 @@ async fn a_store_of_ones_own_brings_sessions_and_events_across_a_restart() {
 
 #[tokio::test]
 async fn a_store_that_fails_or_panics_means_new_sessions() {
-    let (recorder, _guard) = Recorder::listen(LevelFilter::ERROR);
     for panics in [false, true] {
         let archive = Arc::new(Archive::default());
         let host = with_archive(&archive).listen().await;
@@ -1110,12 +1102,6 @@ async fn a_store_that_fails_or_panics_means_new_sessions() {
             }
         }
     }
-    // To save one, and to take it.
-    assert_eq!(recorder.named("session_store_failed").len(), 2);
-    let panicked = recorder.named("hook_panicked");
-    assert!(panicked.len() > 2, "{panicked:?}");
-    let hook = |line: &Line| line.field("hook") == Some("session store");
-    assert!(panicked.iter().all(hook), "{panicked:?}");
 }
 
 /// Text like that of JSON, from a parser that has something to say itself.
@@ -1274,4 +1260,67 @@ async fn what_found_no_room_in_the_outbox_is_recovered_unless_it_was_to_be_dropp
         assert_eq!(event(&client.packet().await).0[0], name);
     }
     assert_eq!(Ids::read(&client.packet().await), ids);
+}
+
+#[tokio::test]
+async fn what_the_parent_of_a_family_has_sent_is_caught_up_on_in_each_child() {
+    let stage = recovering();
+    let parent = stage.io.of_path("/p/{n}");
+    let host = stage.listen().await;
+    let mut witness = host.client().await;
+    let mut lost = Vec::new();
+    for name in ["/p/1", "/p/2"] {
+        witness.send(&format!("40{name},")).await;
+        let kept = Ids::read(&witness.text().await);
+        let mut client = host.client().await;
+        client.send(&format!("40{name},")).await;
+        let ids = Ids::read(&client.text().await);
+        parent.to(ids.sid.as_str()).emit("first", &name).unwrap();
+        let offset = check(&mut client, serde_json::json!(["first", name])).await;
+        drop(client);
+        until(|| host.io.of(name).socket(&ids.sid).is_none()).await;
+        assert!(host.io.of(name).socket(&kept.sid).is_some());
+        lost.push((name, ids, offset));
+    }
+    assert_eq!(parent.emit("second", &()).unwrap().sent, 2);
+    for (name, ids, offset) in lost {
+        let mut client = host.client().await;
+        let pid = &ids.pid;
+        client
+            .send(&format!(
+                r#"40{name},{{"pid":"{pid}","offset":"{offset}"}}"#
+            ))
+            .await;
+        let missed = client.text().await;
+        assert!(missed.starts_with(&format!("42{name},")), "{missed}");
+        assert_eq!(event(&missed).0, [Json::from("second")]);
+        check_recovered(&mut client, &ids).await;
+    }
+}
+
+#[tokio::test]
+async fn a_client_comes_back_to_a_child_that_is_made_again_for_it() {
+    let stage = recovering();
+    stage
+        .io
+        .of_async(async |NamespaceName(name): NamespaceName| {
+            tokio::task::yield_now().await;
+            name.starts_with("/p")
+        });
+    let host = stage.listen().await;
+    let mut client = host.client().await;
+    client.send("40/p,").await;
+    let ids = Ids::read(&client.text().await);
+    let socket = host.io.namespaces();
+    let socket = socket.iter().find_map(|known| known.socket(&ids.sid));
+    socket.unwrap().emit("x", &1).unwrap();
+    let offset = check(&mut client, serde_json::json!(["x", 1])).await;
+    drop(client);
+    until(|| host.io.namespaces().len() == 1).await;
+    let mut client = host.client().await;
+    let pid = &ids.pid;
+    client
+        .send(&format!(r#"40/p,{{"pid":"{pid}","offset":"{offset}"}}"#))
+        .await;
+    check_recovered(&mut client, &ids).await;
 }

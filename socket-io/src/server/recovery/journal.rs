@@ -28,7 +28,7 @@ use super::log::{Limits, Log};
 use super::offset::Offset;
 use super::round::Round;
 use super::store::{SessionStore, StoreError, StoredSession};
-use crate::adapter::{Flags, SocketId, Target};
+use crate::adapter::{Flags, HoldBack, SocketId, Target};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
 use crate::server::emit::{Outcome, push, report_overflow};
 use crate::server::handler::{CatchPanic, Panic, caught};
@@ -282,7 +282,8 @@ impl Journal {
         identity: &Identity,
         confirmation: &Encoded,
     ) -> Result<(), Obstacle> {
-        // Dropped behind the lock, since the data in it is the user's.
+        // Both come after the lock, since hooks and data are the user's.
+        let hooks = HoldBack::new();
         let mut claim;
         let log = self.log.lock();
         claim = identity.claim.lock().take();
@@ -305,6 +306,7 @@ impl Journal {
             Err(Obstacle::Lost) => {}
         }
         drop(log);
+        drop(hooks);
         outcome.map(drop)
     }
 }
