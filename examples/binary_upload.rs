@@ -18,7 +18,7 @@
 //! cargo run --release --example binary_upload
 //! ```
 //!
-//! and send a file from Node.js, in the folder `interop-tests/node`, where `npm ci` was run; the sender's side is `lib/upload.js`, forty lines:
+//! and send a file from Node.js, in the folder `interop-tests/node`, where `npm ci` was run; the sender's side is `lib/upload.js`:
 //!
 //! ```text
 //! > const { io } = await import("socket.io-client");

@@ -27,6 +27,8 @@
 //! 1
 //! > await lobby.emitWithAck("create", "plan", "secret")
 //! > io("http://127.0.0.1:3000/document/plan", { auth: { key: "wrong" } }).on("connect_error", (error) => console.log(error.message));
+//! lobby: there is /document/plan
+//! lobby: gone is /document/plan
 //! wrong key
 //! > io("http://127.0.0.1:3000/document/other").on("connect_error", (error) => console.log(error.message));
 //! Invalid namespace

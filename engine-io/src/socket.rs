@@ -83,9 +83,8 @@ impl Socket {
                 }
                 return Poll::Ready(Some(message));
             }
-            if self.inbox.capacity() > BATCH {
-                self.inbox = VecDeque::new();
-            }
+            // An idle connection holds no queue.
+            self.inbox = VecDeque::new();
             if ready!(self.poll_step(cx, true)).is_some() {
                 return Poll::Ready(None);
             }
@@ -104,6 +103,10 @@ impl Socket {
     /// Ends the session: what is queued still leaves, then the peer is told. Ready when that is done, at the latest after the close timeout.
     ///
     /// Messages that arrive meanwhile are lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the socket: the session ends at once, and what is still queued is lost.
     pub async fn close(mut self) {
         self.shared.close();
         while self.recv().await.is_some() {}
@@ -224,7 +227,7 @@ impl Socket {
             }
             if read {
                 if inbox.is_empty() {
-                    // No capacity stays behind after a burst.
+                    // The other one holds no memory.
                     std::mem::swap(inbox, &mut state.inbox);
                 } else {
                     inbox.append(&mut state.inbox);
@@ -288,16 +291,10 @@ impl Socket {
             Poll::Pending if broken => Err(End::Failed),
             Poll::Pending => return false,
         };
-        let now = now();
-        let revision = self.shared.wire.revision;
-        let mut packets = arrived.into_iter().map(|message| revision.decode(message));
         self.shared.update(|state| {
+            let now = now();
             state.session.handle_traffic(now);
-            while packets
-                .next()
-                .is_some_and(|packet| state.handle_packet(now, Transport::WebSocket, packet))
-            {
-            }
+            state.handle_messages(now, arrived);
         });
         if let Err(end) = result {
             self.end_websocket(end);
@@ -672,7 +669,7 @@ mod tests {
     use super::*;
     use crate::connection::Stream;
     use crate::handshake::Handshake;
-    use crate::session::{Session, SessionConfig};
+    use crate::session::Session;
     use crate::wire::Wire;
 
     fn shared(transport: Transport) -> Arc<Shared> {
@@ -683,7 +680,7 @@ mod tests {
             ping_timeout: std::time::Duration::MAX,
             max_payload: 0,
         };
-        let config = SessionConfig::default();
+        let config = Arc::default();
         let session = Session::server(now(), &config, Wire::default(), transport, &handshake);
         let request = http::Request::new(()).into_parts().0;
         Arc::new(Shared::new(
@@ -705,7 +702,7 @@ mod tests {
             }
             let next = poll_fn(|cx| Poll::Ready(socket.poll_recv(cx))).await;
             assert!(next.is_pending());
-            assert!(socket.inbox.capacity() + shared.lock().inbox.capacity() <= 2 * BATCH);
+            assert_eq!(socket.inbox.capacity() + shared.lock().inbox.capacity(), 0);
         }
     }
 

@@ -35,7 +35,7 @@ struct Members {
 
 struct Member {
     socket: Socket,
-    rooms: SmallVec<[Room; 2]>,
+    rooms: SmallVec<[Room; 1]>,
 }
 
 impl Members {

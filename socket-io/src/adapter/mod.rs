@@ -244,7 +244,8 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
     /// packet, [`EventPacket::event`] tells.
     ///
     /// With [connection state recovery](crate::SocketIoBuilder::recovery), the other events of the namespace wait for this one, and so do clients that come
-    /// back for this, [`add`](Self::add) and [`join`](Self::join). So none of the three may emit to the namespace then, nor wait for somebody who does.
+    /// back for this, [`add`](Self::add) and [`join`](Self::join). So none of the three may emit to the namespace then, or make one of its sockets leave, nor wait
+    /// for somebody who does.
     fn broadcast(
         &self,
         packet: &EventPacket<'_>,

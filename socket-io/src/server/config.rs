@@ -191,7 +191,8 @@ impl SocketIoBuilder {
     }
 
     /// Bytes that may wait for a slow client, over all its namespaces, as they stand on the wire. Default 16 MiB; the reference has no limit. An outbox that is
-    /// empty takes a packet of any size. Small packets take more memory than bytes: about 200 each if they are this client's alone.
+    /// empty takes a packet of any size. Small packets take more memory than bytes, about 200 each if they are this client's alone, so no more packets and
+    /// attachments wait than one for each 128 bytes of the limit (131 072 by default), or 1024 if those are more.
     ///
     /// What happens at the limit is said by [`emit_overflow`](Self::emit_overflow) and [`broadcast_overflow`](Self::broadcast_overflow), or by the
     /// event itself: [`Emit::overflow`](crate::Emit::overflow), [`Broadcast::overflow`](crate::Broadcast::overflow). Making a socket leave always works: what tells
@@ -306,8 +307,8 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`. Default true,
-    /// so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
+    /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`, or a client may
+    /// [come back](Self::recovery); see [`RecoveryConfig::max_empty_namespaces`](crate::RecoveryConfig::max_empty_namespaces). Default true, so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
     /// otherwise.
     pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
         self.config.cleanup_empty_child_namespaces = cleanup;

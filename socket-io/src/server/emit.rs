@@ -215,7 +215,7 @@ pub(crate) fn address<'a>(
     EventPacket::new(namespace, flagged(packet, flags))
 }
 
-fn flagged(packet: Encoded, flags: Flags) -> Encoded {
+pub(crate) fn flagged(packet: Encoded, flags: Flags) -> Encoded {
     if flags.uncompressed {
         packet.uncompressed()
     } else {

@@ -82,7 +82,11 @@ impl Joining {
     pub(super) fn abandon(self, io: &SocketIo, reason: DisconnectReason) {
         match self {
             Self::Namespace(..) => {}
-            Self::Returning(namespace, ..) => io.exit(&namespace),
+            Self::Returning(namespace, _, claim) => {
+                // A session that was taken out is put back, and so the namespace knows that it is waited for.
+                drop(claim);
+                io.exit(&namespace);
+            }
             Self::Middlewares(socket, _) => socket.leave_namespace(reason),
         }
     }
@@ -120,10 +124,10 @@ impl Driver {
 
     /// The namespace is there.
     fn enter(&mut self, namespace: Namespace, auth: Option<RawJson>) {
-        let io = &self.connection.io;
         if let (Some(journal), Some(auth), false) = (namespace.journal(), &auth, self.is_eio3()) {
             if let Some(wanted) = Wanted::read(auth) {
-                let claim = Box::pin(journal.clone().claim(io.clone(), wanted));
+                let connection = self.connection.clone();
+                let claim = Box::pin(journal.clone().claim(connection, wanted));
                 let auth = Some(auth.clone());
                 let returning = Joining::Returning(namespace, auth, claim);
                 return self.joining.push(returning);
@@ -235,8 +239,10 @@ impl Driver {
                 return self.start(namespace, socket.raw_auth());
             }
         }
-        self.is_new = false;
-        self.deadline = None;
+        if std::mem::take(&mut self.is_new) {
+            self.deadline = None;
+            self.limit_attachments();
+        }
         tracing::debug!(
             name: "connected",
             target: "socket_io",

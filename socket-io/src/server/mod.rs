@@ -160,6 +160,10 @@ impl SocketIo {
     /// # Errors
     ///
     /// As [`Broadcast::fetch_sockets`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Broadcast::fetch_sockets`].
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
         self.all().fetch_sockets().await
     }
@@ -224,6 +228,10 @@ impl SocketIo {
     /// # Errors
     ///
     /// When the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve).
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.serve(TcpListener::bind(address).await?).await;
         Ok(())
@@ -235,6 +243,10 @@ impl SocketIo {
     /// # Errors
     ///
     /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve); the file goes, too.
     #[cfg(unix)]
     pub async fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.serve(Acceptor::bind_unix(path).await?).await;
@@ -242,12 +254,20 @@ impl SocketIo {
     }
 
     /// Serves on a listener until [`close`](Self::close): one of tokio, or an [`Acceptor`]. There can be several of them at a time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops listening. Requests under way are answered, WebSockets go on, and the server is not closed.
     pub async fn serve(&self, listener: impl Into<Acceptor>) {
         engine_io::serve(listener, self.service(), self.closed()).await;
         self.finished().await;
     }
 
     /// Ready once the server is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
     pub async fn closed(&self) {
         let mut state = self.0.state.subscribe();
         // The sender lives as long as this handle.
@@ -273,6 +293,10 @@ impl SocketIo {
     ///
     /// [`serve`](Self::serve) waits for it by itself. Elsewhere wait for it before the program ends, or clients learn of the end by the loss of the
     /// connection alone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
     pub async fn finished(&self) {
         self.0.engine.finished().await;
     }
@@ -290,12 +314,13 @@ impl SocketIo {
             let runtime = Handle::current();
             let engine = self.0.engine.clone();
             let server = Arc::downgrade(&self.0);
-            if let Some(recovery) = &self.0.config.recovery {
-                runtime.spawn(Recovery::sweep(Arc::downgrade(recovery)));
+            if self.0.config.recovery.is_some() {
+                runtime.spawn(Recovery::sweep(server.clone()));
             }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
-                    tokio::spawn(Driver::new(Self(server), socket).run());
+                    // In a box, since tokio rounds the size of a task up to 128 bytes.
+                    tokio::spawn(Box::pin(Driver::new(Self(server), socket)));
                 }
             });
             runtime

@@ -19,7 +19,7 @@ use super::log::Brief;
 use super::params::{List, ParamsError};
 use super::parent::{ParentAdapter, Shared};
 use super::path::ParamList;
-use super::recovery::{Journal, Lease};
+use super::recovery::Journal;
 use super::remote::{FetchError, RemoteSocket};
 use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
@@ -36,7 +36,7 @@ struct Inner {
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
     /// What was sent, if clients can get their sessions back.
-    journal: Option<Lease>,
+    journal: Option<Arc<Journal>>,
     handlers: Arc<Inherited>,
     shared: Arc<Shared>,
     kind: Kind,
@@ -115,7 +115,7 @@ impl Namespace {
         // Nobody comes back to a parent.
         let recovery = config.recovery.as_ref();
         let recovery = recovery.filter(|_| !matches!(kind, Kind::Parent));
-        let journal = recovery.map(|recovery| recovery.lease(&name));
+        let journal = recovery.map(|recovery| recovery.journal(&name));
         Self(Arc::new(Inner {
             name,
             config,
@@ -162,6 +162,11 @@ impl Namespace {
         self.is_fleeting()
             && self.0.config.cleanup_empty_child_namespaces
             && self.0.members.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether a client may come back that has left.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.is_awaiting())
     }
 
     /// Lets clients in.
@@ -362,7 +367,8 @@ impl Namespace {
     /// Called for each event that is sent to a client, once for each recipient of a broadcast, before it is queued; also for a volatile event that is then
     /// dropped. Acknowledgements are no events. A handler takes what others take: the [`Socket`] is the recipient, and [`Data`](crate::Data) the data.
     ///
-    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too.
+    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too. With
+    /// [connection state recovery](crate::SocketIoBuilder::recovery) it runs when the event is queued, unless that is volatile or wants an acknowledgement.
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();
@@ -474,6 +480,10 @@ impl Namespace {
     /// # Errors
     ///
     /// As [`Broadcast::fetch_sockets`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Broadcast::fetch_sockets`].
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
         self.all().fetch_sockets().await
     }
@@ -518,7 +528,7 @@ impl Namespace {
     }
 
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
-        self.0.journal.as_deref()
+        self.0.journal.as_ref()
     }
 
     pub(crate) fn config(&self) -> &Config {

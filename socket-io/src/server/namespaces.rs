@@ -1,13 +1,13 @@
 //! The list of namespaces: which there are, how they come into being and how they go.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_io::Text;
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use regex_lite::Regex;
 
 use super::SocketIo;
@@ -32,6 +32,8 @@ pub(crate) struct Namespaces {
     families: RwLock<Arc<[Arc<Family>]>>,
     /// How many were made for clients and not named by the program since. Changed with the list locked.
     made: AtomicUsize,
+    /// Those that nobody was in when somebody could still come back; the one that was left first is in front.
+    lingering: Mutex<VecDeque<Namespace>>,
     created: RwLock<Arc<[Hook]>>,
     removed: RwLock<Arc<[Hook]>>,
 }
@@ -98,8 +100,8 @@ impl SocketIo {
     /// decoded, case counts. A doubled brace is the character itself. A missing leading slash is added.
     ///
     /// What is returned is the parent of a family. Nobody joins it. Its children come into being when a client asks for a name that belongs to it, and go when
-    /// the last socket has left (see [`cleanup_empty_child_namespaces`](crate::SocketIoBuilder::cleanup_empty_child_namespaces)). They have its middlewares
-    /// and handlers, also those added later; one that handlers are added to by itself keeps what its parent has at that time, and goes its own way from there.
+    /// the last socket has left and none may [come back](crate::SocketIoBuilder::recovery) (see
+    /// [`cleanup_empty_child_namespaces`](crate::SocketIoBuilder::cleanup_empty_child_namespaces)). They have its middlewares and handlers, also those added later; one that handlers are added to by itself keeps what its parent has at that time, and goes its own way from there.
     /// What is sent by the parent goes to all [`children`](Namespace::children).
     ///
     /// Families of all kinds are asked in the order of their registration, after the names given to [`of`](Self::of). A name of more than 1024 bytes belongs
@@ -204,8 +206,8 @@ impl SocketIo {
         push(&mut self.0.namespaces.created.write(), hook);
     }
 
-    /// Calls a function for each namespace that was forgotten because the last socket has left, before the `on_disconnect` handlers of that socket. As for the
-    /// rest, see [`on_new_namespace`](Self::on_new_namespace); by then there may be another namespace of that name.
+    /// Calls a function for each namespace that was forgotten because the last socket has left, before the `on_disconnect` handlers of that socket; if a client
+    /// may still [come back](crate::SocketIoBuilder::recovery) then, up to half a minute after its time has passed. As for the rest, see [`on_new_namespace`](Self::on_new_namespace); by then there may be another namespace of that name.
     pub fn on_namespace_removed(&self, hook: impl Fn(&Namespace) + Send + Sync + 'static) {
         let hook: Hook = Arc::new(hook);
         push(&mut self.0.namespaces.removed.write(), hook);
@@ -273,6 +275,9 @@ impl SocketIo {
             true => Ok(()),
             false => Err(Refusal::new("too many namespaces")),
         };
+        if check_room().is_err() {
+            self.forget_lingering();
+        }
         check_room()?;
         // Making an adapter is the user's part.
         let fresh = caught(|| family.parent.child(candidate.name.clone(), params));
@@ -322,10 +327,53 @@ impl SocketIo {
         namespace.open();
     }
 
-    /// A socket has left; a namespace that was made for a client is forgotten once nobody is in it.
+    /// A socket has left; a namespace that was made for a client is forgotten once nobody is in it, nor may come back to it.
     pub(crate) fn exit(&self, namespace: &Namespace) {
-        if namespace.exit() {
-            self.forget(namespace);
+        if !namespace.exit() {
+            return;
+        }
+        let recovery = self.0.config.recovery.as_ref();
+        let Some(recovery) = recovery.filter(|_| namespace.is_awaited()) else {
+            return self.forget(namespace);
+        };
+        let mut lingering = self.0.namespaces.lingering.lock();
+        // The caller has a handle, so that nothing is dropped here.
+        lingering.retain(|known| !known.is(namespace));
+        lingering.push_back(namespace.clone());
+        let surplus = if lingering.len() > recovery.config.max_empty_namespaces {
+            // One that somebody is in again comes back here by itself.
+            let used = lingering.iter().position(|known| !known.is_unused());
+            lingering.remove(used.unwrap_or(0))
+        } else {
+            None
+        };
+        drop(lingering);
+        if let Some(surplus) = surplus {
+            self.forget(&surplus);
+        }
+    }
+
+    /// Makes room: of the namespaces that nobody is in, the one that was left first goes, though somebody may come back to it.
+    fn forget_lingering(&self) {
+        let mut lingering = self.0.namespaces.lingering.lock();
+        let unused = lingering.iter().position(Namespace::is_unused);
+        let first = unused.and_then(|index| lingering.remove(index));
+        drop(lingering);
+        if let Some(first) = first {
+            self.forget(&first);
+        }
+    }
+
+    /// Forgets the namespaces that nobody has come back to in time.
+    pub(crate) fn forget_abandoned(&self) {
+        let mut lingering = self.0.namespaces.lingering.lock();
+        let (awaited, abandoned) = std::mem::take(&mut *lingering)
+            .into_iter()
+            .partition::<VecDeque<_>, _>(Namespace::is_awaited);
+        *lingering = awaited;
+        drop(lingering);
+        for namespace in abandoned {
+            self.forget(&namespace);
         }
     }
 

@@ -3,6 +3,7 @@
 mod acks;
 mod arrivals;
 mod authorization;
+mod away;
 mod binary;
 mod broadcast;
 mod closing;
