@@ -21,6 +21,7 @@ use crate::extract::{Context, Question};
 use crate::handler::{ErasedHandler, run};
 use crate::inbox::{Brake, Limit, Queue, Taken};
 use crate::socket::{Guard, Socket};
+use crate::store::{Handling, Kept};
 
 /// What a socket tells, in order.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(crate) enum Told {
     Connect {
         id: Text,
         recovered: bool,
+        pid: Option<String>,
     },
     ConnectError(ConnectError),
     Disconnect(DisconnectReason),
@@ -102,6 +104,8 @@ pub(crate) struct Endpoint {
     pub(crate) repeats: bool,
     /// Whether the first attempt to connect is repeated as later ones are.
     pub(crate) retry_first: bool,
+    /// What survives the program.
+    pub(crate) kept: Option<Box<Kept>>,
     pub(crate) auth: Mutex<Auth>,
     pub(crate) auth_task: Mutex<Option<AbortHandle>>,
     /// Whether it was told to connect since it was over.
@@ -129,6 +133,7 @@ impl Endpoint {
             ack_timeout: None,
             repeats: false,
             retry_first: false,
+            kept: None,
             auth: Mutex::new(auth),
             auth_task: Mutex::default(),
             live: AtomicBool::new(false),
@@ -244,7 +249,8 @@ impl Endpoint {
                 queue.push(told.clone(), size);
             }
         }
-        if !handled || matches!(told, Told::End) {
+        // Without handlers, an event is handled when its turn comes.
+        if !(handled || self.kept.is_some()) || matches!(told, Told::End) {
             return;
         }
         self.inbox.push(told, size);
@@ -317,6 +323,9 @@ impl Endpoint {
         let listeners = std::mem::take(&mut *self.listeners.lock());
         let waiters = std::mem::take(&mut *self.waiters.lock());
         while self.inbox.pop().is_some() {}
+        if let Some(kept) = &self.kept {
+            kept.close();
+        }
         drop((listeners, waiters));
     }
 }
@@ -340,6 +349,7 @@ async fn dispatch(endpoint: Arc<Endpoint>) {
             // Nobody is interested any more.
             continue;
         };
+        let handling = Handling::new(&endpoint, &told);
         let (topics, context) = context_of(Socket(socket), told);
         let lists: Vec<_> = topics
             .iter()
@@ -356,7 +366,11 @@ async fn dispatch(endpoint: Arc<Endpoint>) {
             let Ok(running) = endpoint.running.clone().acquire_owned().await else {
                 return;
             };
-            run(&listener.handler, context.clone(), running);
+            let handling = handling.as_ref().map(Handling::begin);
+            run(&listener.handler, context.clone(), running, handling);
+        }
+        if let Some(handling) = handling {
+            handling.end();
         }
         drop(context);
         // A long burst shall not keep others from this thread.
