@@ -11,6 +11,7 @@
 //! | `recovery` | a ticker whose readers miss nothing when their connection breaks |
 //! | `drain` | an end that sends clients elsewhere, a few at a time, and the health for a load balancer |
 //! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |
+//! | `client_offline` | a client whose orders survive offline times and `kill -9`, and a server that takes each once |
 //! | `bench_server` | the server that benchmarks are run against |
 
 /// The code of the README, compiled.
