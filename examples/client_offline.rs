@@ -63,7 +63,7 @@ async fn take_orders(url: &str, path: &str) -> Result<(), Box<dyn Error>> {
         .on("news", async |Data((number, text)): Data<(u64, String)>| {
             println!("news {number}: {text}");
         })
-        .on_connect(async |socket: Socket| match socket.is_recovered() {
+        .on_connect(async |socket: Socket| match socket.recovered() {
             true => println!("connected, as before"),
             false => println!("connected"),
         })

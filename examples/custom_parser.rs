@@ -1,7 +1,7 @@
 //! Packets in a format of one's own: CBOR, which is compact and holds binary data in place.
 //!
 //! A parser is two things: what makes messages of a packet, and what makes packets of messages. Clients need the same one; its counterpart in JavaScript
-//! is `interop-tests/node/lib/cbor-parser.js`, forty lines around the npm package `cbor-x`.
+//! is `interop-tests/node/lib/cbor-parser.js`, fifty lines around the npm package `cborg`.
 //!
 //! Run it:
 //!
@@ -17,7 +17,7 @@
 //! > const socket = io("http://127.0.0.1:3000", { parser });
 //! > socket.onAny((...event) => console.log(...event));
 //! > socket.emit("echo", { temperature: 21.5, picture: Buffer.from([1, 2, 3]) });
-//! echo { temperature: 21.5, picture: <Buffer 01 02 03> }
+//! echo { picture: <Buffer 01 02 03>, temperature: 21.5 }
 //! > await socket.emitWithAck("sum", Buffer.from([1, 2, 3]))
 //! 6
 //! ```

@@ -1,11 +1,13 @@
 //! The sessions of a server, by id.
 
+use std::borrow::Borrow;
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 
-use dashmap::{DashMap, Entry};
+use dashmap::DashSet;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -19,7 +21,7 @@ const REMOVALS_PER_LOOK: u64 = 64;
 /// Spread over shards, so that requests on many cores do not wait for each other.
 #[derive(Default)]
 pub(crate) struct Registry {
-    sessions: DashMap<Sid, Arc<Shared>>,
+    sessions: DashSet<BySid>,
     counter: AtomicU32,
     numbers: AtomicU32,
     /// What the sessions that are over have carried. Whoever locks it may lock a session, and nobody the other way round.
@@ -28,6 +30,29 @@ pub(crate) struct Registry {
     alive: AtomicUsize,
     finished: Notify,
 }
+
+/// A session, found by its id without a copy of that.
+struct BySid(Arc<Shared>);
+
+impl Borrow<str> for BySid {
+    fn borrow(&self) -> &str {
+        &self.0.sid
+    }
+}
+
+impl Hash for BySid {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.sid.as_str().hash(state);
+    }
+}
+
+impl PartialEq for BySid {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.sid == other.0.sid
+    }
+}
+
+impl Eq for BySid {}
 
 /// The registry in the hands of a connection that is not over: a session's owner, or a WebSocket whose last frames are on their way.
 pub(crate) struct Alive(Arc<Registry>);
@@ -79,23 +104,18 @@ impl Registry {
 
     /// Adds a session, unless its id is taken: nobody may step into another one's place.
     pub(crate) fn insert(&self, shared: Arc<Shared>) -> bool {
-        match self.sessions.entry(shared.sid.clone()) {
-            Entry::Vacant(entry) => {
-                entry.insert(shared);
-                true
-            }
-            Entry::Occupied(_) => false,
-        }
+        // The set keeps what it has.
+        self.sessions.insert(BySid(shared))
     }
 
     /// Whether a session has that id.
     pub(crate) fn contains(&self, sid: &Sid) -> bool {
-        self.sessions.contains_key(sid)
+        self.sessions.contains(sid.as_str())
     }
 
     /// The session of that id, unless it is over.
     pub(crate) fn find(&self, sid: &str) -> Option<Arc<Shared>> {
-        let shared = self.sessions.get(sid)?.clone();
+        let shared = self.sessions.get(sid)?.0.clone();
         let closed = shared.lock().is_closed();
         (!closed).then_some(shared)
     }
@@ -105,7 +125,7 @@ impl Registry {
         let mut ended = self.ended.lock();
         let removed = self
             .sessions
-            .remove_if(&shared.sid, |_, known| Arc::ptr_eq(known, shared));
+            .remove_if(shared.sid.as_str(), |known| Arc::ptr_eq(&known.0, shared));
         if removed.is_none() {
             return false;
         }
@@ -147,10 +167,7 @@ impl Registry {
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Shared>> {
-        self.sessions
-            .iter()
-            .map(|entry| entry.value().clone())
-            .collect()
+        self.sessions.iter().map(|entry| entry.0.clone()).collect()
     }
 }
 

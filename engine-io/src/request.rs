@@ -45,11 +45,48 @@ impl ConnectionInfo {
     }
 }
 
-/// The request that opened a session. Headers are kept as one block of bytes: a map of them costs ten times as much.
+/// Names that most requests have; a block has their places here instead. Nothing outlives the process, so they may be added to in any order.
+const NAMES: [&str; 31] = [
+    "accept",
+    "accept-encoding",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "connection",
+    "cookie",
+    "forwarded",
+    "host",
+    "origin",
+    "pragma",
+    "priority",
+    "referer",
+    "sec-ch-ua",
+    "sec-ch-ua-mobile",
+    "sec-ch-ua-platform",
+    "sec-fetch-dest",
+    "sec-fetch-mode",
+    "sec-fetch-site",
+    "sec-websocket-extensions",
+    "sec-websocket-key",
+    "sec-websocket-protocol",
+    "sec-websocket-version",
+    "traceparent",
+    "upgrade",
+    "user-agent",
+    "via",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+];
+/// Stands before a name that is not among them.
+const OTHER: u8 = u8::MAX;
+
+/// The request that opened a session. Path, query and headers are kept as one block of bytes: a map of headers costs ten times as much.
 #[derive(Clone)]
 pub struct Request {
-    target: Box<str>,
-    headers: Box<[u8]>,
+    /// The path with the query, then pairs of names and values. Each is a length and so many bytes, but most names are single bytes.
+    block: Box<[u8]>,
     connection: ConnectionInfo,
     received: SystemTime,
     /// The whole of it, if it is to be kept.
@@ -59,7 +96,12 @@ pub struct Request {
 impl Request {
     pub(crate) fn new(parts: &Parts) -> Self {
         let connection = parts.extensions.get::<ConnectionInfo>().copied();
-        let mut headers = Vec::new();
+        let target = parts.uri.path_and_query();
+        let mut block = Vec::new();
+        put(
+            &mut block,
+            target.map_or("/", |target| target.as_str()).as_bytes(),
+        );
         // HTTP/2 has the host elsewhere.
         let host = parts
             .uri
@@ -69,20 +111,17 @@ impl Request {
         let sent = parts.headers.iter();
         let sent = sent.map(|(name, value)| (name.as_str(), value.as_bytes()));
         for (name, value) in host.into_iter().chain(sent) {
-            for bytes in [name.as_bytes(), value] {
-                // Both are bounded by the HTTP server far below this.
-                let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX);
-                headers.extend_from_slice(&length.to_le_bytes());
-                headers.extend_from_slice(&bytes[..usize::from(length)]);
+            match NAMES.iter().position(|known| *known == name) {
+                Some(place) => block.push(place as u8),
+                None => {
+                    block.push(OTHER);
+                    put(&mut block, name.as_bytes());
+                }
             }
+            put(&mut block, value);
         }
         Self {
-            target: parts
-                .uri
-                .path_and_query()
-                .map_or("/", |target| target.as_str())
-                .into(),
-            headers: headers.into(),
+            block: block.into(),
             connection: connection.unwrap_or_else(|| ConnectionInfo {
                 remote_addr: None,
                 secure: parts.uri.scheme() == Some(&http::uri::Scheme::HTTPS),
@@ -108,22 +147,28 @@ impl Request {
 
     /// Path and query, as sent.
     pub fn target(&self) -> &str {
-        &self.target
+        let target = take(&mut &self.block[..]).unwrap_or_default();
+        std::str::from_utf8(target).unwrap_or_default()
     }
 
     /// The parameters of the query, decoded, in their order.
     pub fn query(&self) -> impl Iterator<Item = (String, String)> {
-        let query = self.target.split_once('?').map_or("", |(_, query)| query);
+        let query = self.target().split_once('?').map_or("", |(_, query)| query);
         form_urlencoded::parse(query.as_bytes()).into_owned()
     }
 
     /// Names (in lower case) and values of the headers, in their order.
     pub fn headers(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let mut rest = &self.headers[..];
+        let mut rest = &self.block[..];
+        take(&mut rest);
         std::iter::from_fn(move || {
-            let name = take(&mut rest)?;
-            let value = take(&mut rest)?;
-            Some((std::str::from_utf8(name).ok()?, value))
+            let (&place, behind) = rest.split_first()?;
+            rest = behind;
+            let name = match NAMES.get(usize::from(place)) {
+                Some(known) => known,
+                None => std::str::from_utf8(take(&mut rest)?).ok()?,
+            };
+            Some((name, take(&mut rest)?))
         })
     }
 
@@ -151,10 +196,26 @@ impl Request {
     }
 }
 
+/// Appends a length, in groups of seven bits beginning with the lowest, and the bytes.
+fn put(block: &mut Vec<u8>, bytes: &[u8]) {
+    let mut length = bytes.len();
+    while length > 0x7f {
+        block.push(0x80 | (length & 0x7f) as u8);
+        length >>= 7;
+    }
+    block.push(length as u8);
+    block.extend_from_slice(bytes);
+}
+
 fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
-    let (length, tail) = rest.split_first_chunk::<2>()?;
-    let (bytes, tail) = tail.split_at_checked(usize::from(u16::from_le_bytes(*length)))?;
-    *rest = tail;
+    let groups = 1 + rest.iter().position(|byte| byte & 0x80 == 0)?;
+    let (length, behind) = rest.split_at(groups);
+    let length = length
+        .iter()
+        .rev()
+        .fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+    let (bytes, behind) = behind.split_at_checked(length)?;
+    *rest = behind;
     Some(bytes)
 }
 
@@ -162,7 +223,7 @@ impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Headers may hold secrets, so they are not printed.
         f.debug_struct("Request")
-            .field("target", &self.target)
+            .field("target", &self.target())
             .field("connection", &self.connection)
             .finish_non_exhaustive()
     }
@@ -215,5 +276,25 @@ mod tests {
         let expected = [("EIO", "4"), ("a", "é b"), ("a", "2")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         assert_eq!(query, expected);
+    }
+
+    #[test]
+    fn a_block_holds_names_and_values_of_any_size() {
+        assert!(NAMES.is_sorted() && NAMES.len() < usize::from(OTHER));
+        for size in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
+            let (target, value) = (format!("/{}", "t".repeat(size)), "v".repeat(size));
+            let other = format!("x-{}", "n".repeat(size.min(30_000)));
+            let mut request = http::Request::get(target.get(..60_000).unwrap_or(&target));
+            for name in NAMES.iter().chain([&&*other]) {
+                request = request.header(*name, &value).header(*name, "");
+            }
+            let parts = request.body(()).unwrap().into_parts().0;
+            let request = Request::new(&parts);
+            assert_eq!(request.target(), parts.uri.path());
+            let sent = parts.headers.iter();
+            let sent = sent.map(|(name, value)| (name.as_str(), value.as_bytes()));
+            assert!(request.headers().eq(sent), "{size}");
+            assert_eq!(request.headers().count(), 2 * (NAMES.len() + 1));
+        }
     }
 }

@@ -34,12 +34,18 @@ pub struct Socket {
     pub(crate) shared: Arc<Shared>,
     /// A server's.
     pub(crate) registry: Option<Alive>,
-    /// A client's.
-    pub(crate) requests: Option<Box<Requests>>,
     pub(crate) websocket: Option<Box<WebSocket>>,
-    candidate: Option<Box<WebSocket>>,
+    pub(crate) extra: Option<Box<Extra>>,
     inbox: VecDeque<Message>,
     sleep: Option<Pin<Box<Sleep>>>,
+}
+
+/// What sessions have for a while only, or on clients only.
+#[derive(Default)]
+pub(crate) struct Extra {
+    /// The WebSocket of an upgrade that is under way.
+    candidate: Option<Box<WebSocket>>,
+    pub(crate) requests: Option<Requests>,
 }
 
 impl Socket {
@@ -50,9 +56,8 @@ impl Socket {
         Self {
             shared,
             registry: None,
-            requests: None,
             websocket,
-            candidate: None,
+            extra: None,
             inbox: VecDeque::new(),
             sleep: None,
         }
@@ -78,9 +83,8 @@ impl Socket {
                 }
                 return Poll::Ready(Some(message));
             }
-            if self.inbox.capacity() > BATCH {
-                self.inbox = VecDeque::new();
-            }
+            // An idle connection holds no queue.
+            self.inbox = VecDeque::new();
             if ready!(self.poll_step(cx, true)).is_some() {
                 return Poll::Ready(None);
             }
@@ -99,6 +103,10 @@ impl Socket {
     /// Ends the session: what is queued still leaves, then the peer is told. Ready when that is done, at the latest after the close timeout.
     ///
     /// Messages that arrive meanwhile are lost.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future drops the socket: the session ends at once, and what is still queued is lost.
     pub async fn close(mut self) {
         self.shared.close();
         while self.recv().await.is_some() {}
@@ -201,14 +209,14 @@ impl Socket {
         let Self {
             shared,
             websocket,
-            candidate,
+            extra,
             inbox,
             ..
         } = self;
         shared.update(|state| {
             state.driver = None;
             if state.candidate.is_some() {
-                *candidate = state.candidate.take();
+                extra.get_or_insert_default().candidate = state.candidate.take();
             }
             if let Some(websocket) = websocket {
                 if !websocket.has_egress() {
@@ -219,7 +227,7 @@ impl Socket {
             }
             if read {
                 if inbox.is_empty() {
-                    // No capacity stays behind after a burst.
+                    // The other one holds no memory.
                     std::mem::swap(inbox, &mut state.inbox);
                 } else {
                     inbox.append(&mut state.inbox);
@@ -241,6 +249,7 @@ impl Socket {
         if !unread {
             self.poll_websocket(cx, true);
             self.poll_candidate(cx);
+            self.poll_requests(cx, true);
         }
         self.shared.update(|state| {
             if unread {
@@ -282,16 +291,10 @@ impl Socket {
             Poll::Pending if broken => Err(End::Failed),
             Poll::Pending => return false,
         };
-        let now = now();
-        let revision = self.shared.wire.revision;
-        let mut packets = arrived.into_iter().map(|message| revision.decode(message));
         self.shared.update(|state| {
+            let now = now();
             state.session.handle_traffic(now);
-            while packets
-                .next()
-                .is_some_and(|packet| state.handle_packet(now, Transport::WebSocket, packet))
-            {
-            }
+            state.handle_messages(now, arrived);
         });
         if let Err(end) = result {
             self.end_websocket(end);
@@ -311,7 +314,8 @@ impl Socket {
         self.shared
             .update(|state| state.session.handle_transport_closed(reason));
         if let Some(mut websocket) = self.websocket.take() {
-            if let Some(requests) = &mut self.requests {
+            let extra = self.extra.as_mut();
+            if let Some(requests) = extra.and_then(|extra| extra.requests.as_mut()) {
                 requests.websocket_ended(end, websocket.take_cause());
             }
             end_stream(*websocket, end, &self.registry);
@@ -320,15 +324,15 @@ impl Socket {
 
     /// The same for a client's HTTP requests.
     fn poll_requests(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
-        match &mut self.requests {
-            Some(requests) => requests.poll(cx, &self.shared, read),
-            None => false,
-        }
+        let extra = self.extra.as_mut();
+        let requests = extra.and_then(|extra| extra.requests.as_mut());
+        requests.is_some_and(|requests| requests.poll(cx, &self.shared, read))
     }
 
     /// The same for the candidate of an upgrade.
     fn poll_candidate(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(mut candidate) = self.candidate.take() else {
+        let candidate = self.extra.as_mut().and_then(|extra| extra.candidate.take());
+        let Some(mut candidate) = candidate else {
             return false;
         };
         let mut arrived = VecDeque::new();
@@ -386,7 +390,7 @@ impl Socket {
         // Where nothing was read because too much waited to be written, there may be room now.
         let progress = progress || matches!(flushed, Poll::Ready(Ok(1..)));
         if upgrading && !matches!(flushed, Poll::Ready(Err(_))) {
-            self.candidate = Some(candidate);
+            self.extra.get_or_insert_default().candidate = Some(candidate);
         } else {
             tracing::debug!(name: "upgrade_failed", target: "engine_io", connection = self.shared.number);
             self.shared
@@ -398,8 +402,12 @@ impl Socket {
 
     /// Tells the peer and forgets the session.
     fn end(&mut self) {
-        if let Some(requests) = &mut self.requests {
-            requests.end(&self.shared);
+        let mut candidate = None;
+        if let Some(extra) = &mut self.extra {
+            candidate = extra.candidate.take();
+            if let Some(requests) = &mut extra.requests {
+                requests.end(&self.shared);
+            }
         }
         let registry = self.registry.as_ref();
         if registry.is_some_and(|registry| registry.remove(&self.shared)) {
@@ -408,7 +416,7 @@ impl Socket {
             tracing::debug!(name: "connection_closed", target: "engine_io", connection = self.shared.number, %reason, %transport);
         }
         let offered = self.shared.lock().candidate.take();
-        let websockets = [self.websocket.take(), self.candidate.take(), offered];
+        let websockets = [self.websocket.take(), candidate, offered];
         for websocket in websockets.into_iter().flatten() {
             end_stream(*websocket, End::Ours, &self.registry);
         }
@@ -661,7 +669,7 @@ mod tests {
     use super::*;
     use crate::connection::Stream;
     use crate::handshake::Handshake;
-    use crate::session::{Session, SessionConfig};
+    use crate::session::Session;
     use crate::wire::Wire;
 
     fn shared(transport: Transport) -> Arc<Shared> {
@@ -672,7 +680,7 @@ mod tests {
             ping_timeout: std::time::Duration::MAX,
             max_payload: 0,
         };
-        let config = SessionConfig::default();
+        let config = Arc::default();
         let session = Session::server(now(), &config, Wire::default(), transport, &handshake);
         let request = http::Request::new(()).into_parts().0;
         Arc::new(Shared::new(
@@ -694,7 +702,7 @@ mod tests {
             }
             let next = poll_fn(|cx| Poll::Ready(socket.poll_recv(cx))).await;
             assert!(next.is_pending());
-            assert!(socket.inbox.capacity() + shared.lock().inbox.capacity() <= 2 * BATCH);
+            assert_eq!(socket.inbox.capacity() + shared.lock().inbox.capacity(), 0);
         }
     }
 

@@ -38,6 +38,8 @@ pub struct Stats {
     pub full: u64,
     /// Volatile messages that were not queued because something else was waiting.
     pub skipped: u64,
+    /// Messages that never left because a newer one of the same key took their place.
+    pub replaced: u64,
 }
 
 impl Stats {
@@ -87,6 +89,7 @@ impl Stats {
             bytes_out,
             full,
             skipped,
+            replaced,
             upgrades_failed,
         } = session.counters();
         self.packets_in += packets_in;
@@ -95,6 +98,7 @@ impl Stats {
         self.bytes_out += bytes_out;
         self.full += u64::from(full);
         self.skipped += u64::from(skipped);
+        self.replaced += u64::from(replaced);
         self.upgraded += u64::from(session.is_upgraded());
         self.upgrades_failed += u64::from(upgrades_failed);
     }

@@ -9,14 +9,23 @@ use std::time::Duration;
 
 use cap::Cap;
 use flate2::{Compress, Compression, FlushCompress};
-use socket_io::{Data, DeflateConfig, SocketIo};
+use socket_io::{Data, DeflateConfig, Refusal, Socket, SocketIo};
 
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
 const CONNECTIONS: usize = 1000;
+/// What must never be exceeded. The figure that is printed should be far below.
 const BUDGET: usize = 3 * 1024;
 const BIG: usize = 100_000;
+/// Nearly as long as the server takes.
+const HUGE: usize = 999_900;
+/// How many of the connections carry a huge message.
+const HUGE_CONNECTIONS: usize = 50;
+/// Rounds in which connections come and go, and how many in each.
+const CHURN: [usize; 2] = [8, 250];
+/// What may be left of each connection that came and went: tables that are not full.
+const LEFT: usize = 8;
 /// Rounds of waiting for the server to come to rest.
 const ROUNDS: usize = 200;
 
@@ -39,13 +48,15 @@ enum Form {
 
 fn measure(form: Form) {
     let (io, address) = start_server(form);
-    let event = event(form);
+    let [event, huge] = [BIG, HUGE].map(|size| event(form, size));
     let bomb = deflate(100, &vec![b'4'; BIG * 10]);
     let mut clients: Vec<TcpStream> = Vec::with_capacity(CONNECTIONS);
     // Threads, tables, thread-local buffers and codecs come into being with the first connections.
     for _ in 0..16 {
         let mut client = connect(address);
         round_trip(&mut client, &event, form);
+        round_trip(&mut client, &huge, form);
+        be_asked(&mut client);
     }
     wait_until(|| io.connections() == 0);
     let base = at_rest();
@@ -65,6 +76,23 @@ fn measure(form: Form) {
         "{form:?}: the same after {BIG} bytes both ways on each: {after_big} bytes"
     ));
 
+    for client in &mut clients[..HUGE_CONNECTIONS] {
+        round_trip(client, &huge, form);
+    }
+    let growth = at_rest().saturating_sub(base + after_big * CONNECTIONS) / HUGE_CONNECTIONS;
+    let after_huge = after_big + growth;
+    report(&format!(
+        "{form:?}: the same after {HUGE} bytes both ways on some: {after_huge} bytes"
+    ));
+
+    for client in &mut clients {
+        be_asked(client);
+    }
+    let after_question = at_rest().saturating_sub(base) / CONNECTIONS;
+    report(&format!(
+        "{form:?}: the same after a question of the server on each: {after_question} bytes"
+    ));
+
     if form == Form::Deflated {
         let limit = HEAP.limit();
         HEAP.set_limit(HEAP.allocated() + BOMB_BUDGET).unwrap();
@@ -82,9 +110,27 @@ fn measure(form: Form) {
         "{form:?}: the same after all have left: {left} bytes"
     ));
 
-    assert!(idle <= BUDGET, "{idle} > {BUDGET}");
-    assert!(after_big <= BUDGET, "{after_big} > {BUDGET}");
-    assert!(left <= 64, "{left} bytes of each connection are kept");
+    let [rounds, size] = CHURN;
+    for _ in 0..rounds {
+        let mut clients: Vec<_> = (0..size).map(|_| connect(address)).collect();
+        clients.iter_mut().for_each(be_asked);
+        drop(clients);
+        wait_until(|| io.connections() == 0);
+    }
+    let churned = at_rest().saturating_sub(base);
+    report(&format!(
+        "{form:?}: left of {} more that came and went, together: {churned} bytes",
+        rounds * size
+    ));
+
+    for heap in [idle, after_big, after_huge, after_question] {
+        assert!(heap <= BUDGET, "{heap} > {BUDGET}");
+    }
+    assert!(left <= LEFT, "{left} bytes of each connection are kept");
+    assert!(
+        churned <= LEFT * rounds * size,
+        "{churned} bytes are kept when connections come and go"
+    );
 }
 
 /// Prints past the test runner, which shows the output of failed tests only.
@@ -107,7 +153,14 @@ fn start_server(form: Form) -> (SocketIo, SocketAddr) {
         Form::Deflated => engine.deflate(DeflateConfig::default()),
     });
     let io = io.build();
-    io.of("/").on("echo", async |Data(text): Data<String>| text);
+    io.of("/")
+        .middleware(async || Ok::<_, Refusal>(()))
+        .on("echo", async |Data(text): Data<String>| text)
+        .on("ask me", async |socket: Socket| {
+            let answer = socket.emit_with_ack::<u8>("question", "well?").await;
+            assert_eq!(answer, Ok(1));
+            "thanks"
+        });
     let server = io.clone();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -145,17 +198,31 @@ fn connect(address: SocketAddr) -> TcpStream {
         end[3] = byte[0];
     }
     assert_eq!(skip_frame(&mut stream), (0x81, b'0'));
-    stream
-        .write_all(&[0x81, 0x82, 0, 0, 0, 0, b'4', b'0'])
-        .unwrap();
+    send_short(&mut stream, b"40");
     assert_eq!(skip_frame(&mut stream), (0x81, b'4'));
     stream
 }
 
+/// Has the server ask a question, which runs a handler that waits, and answers it.
+fn be_asked(stream: &mut TcpStream) {
+    send_short(stream, b"420[\"ask me\"]");
+    let mut header = [0; 2];
+    stream.read_exact(&mut header).unwrap();
+    let mut question = vec![0; header[1].into()];
+    stream.read_exact(&mut question).unwrap();
+    let id: Vec<u8> = question[2..]
+        .iter()
+        .copied()
+        .take_while(u8::is_ascii_digit)
+        .collect();
+    send_short(stream, &[b"43", &id[..], b"[1]"].concat());
+    assert_eq!(skip_frame(stream), (0x81, b'4'), "the handler has returned");
+}
+
 /// An event that is acknowledged with as many bytes as it has.
-fn event(form: Form) -> Vec<u8> {
+fn event(form: Form, size: usize) -> Vec<u8> {
     let mut packet = b"420[\"echo\",\"".to_vec();
-    packet.resize(packet.len() + BIG, b'x');
+    packet.resize(packet.len() + size, b'x');
     packet.extend(b"\"]");
     match form {
         Form::Plain => packet,
@@ -203,6 +270,13 @@ fn send(stream: &mut TcpStream, first: u8, payload: &[u8]) {
     header[2..10].copy_from_slice(&(payload.len() as u64).to_be_bytes());
     stream.write_all(&header).unwrap();
     stream.write_all(payload).unwrap();
+}
+
+/// The same for a message of less than 126 bytes.
+fn send_short(stream: &mut TcpStream, message: &[u8]) {
+    let mut frame = vec![0x81, 0x80 | message.len() as u8, 0, 0, 0, 0];
+    frame.extend_from_slice(message);
+    stream.write_all(&frame).unwrap();
 }
 
 /// Reads a frame into nowhere, and returns its first byte and that of its payload.

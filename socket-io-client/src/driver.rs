@@ -22,7 +22,7 @@ use crate::core::{Key, ManagerOutput, Output, SocketOutput};
 use crate::endpoint::{Endpoint, Told};
 use crate::error::{ConnectError, Failed};
 use crate::handler::{CatchPanic, caught};
-use crate::manager::ManagerEvent;
+use crate::observers::ManagerEvent;
 use crate::shared::{Completion, Locked, Shared, now};
 
 /// Messages that are handled before other tasks have their turn.
@@ -161,7 +161,12 @@ impl Driver {
 
     fn tell_manager(&mut self, at: u64, output: ManagerOutput<Failed>) {
         let (event, result) = match output {
-            ManagerOutput::Open => (ManagerEvent::Open, Some(Ok(()))),
+            ManagerOutput::Open => {
+                // It may be over already.
+                let connection = self.connection.as_ref();
+                let transport = connection.map_or(Transport::Polling, |it| it.transport);
+                (ManagerEvent::Open(transport), Some(Ok(())))
+            }
             ManagerOutput::Error(error) => {
                 let error = ConnectError::from(error);
                 (ManagerEvent::Error(error.clone()), Some(Err(error)))
@@ -179,7 +184,7 @@ impl Driver {
             ManagerOutput::ReconnectFailed => (ManagerEvent::ReconnectFailed, None),
         };
         tracing::debug!(target: "socket_io_client", ?event, "manager");
-        self.shared.observers.tell(event);
+        self.shared.observers.tell(&event);
         if let Some(result) = result {
             let openers = self.shared.look(|locked| {
                 let (resolved, rest) = std::mem::take(&mut locked.openers)
@@ -330,7 +335,7 @@ impl Driver {
         if connection.transport == Transport::Polling {
             connection.transport = engine.transport();
             if connection.transport == Transport::WebSocket {
-                self.shared.observers.tell(ManagerEvent::Upgrade);
+                self.shared.observers.tell(&ManagerEvent::Upgrade);
             }
         }
         match read {

@@ -16,12 +16,12 @@ use tokio::task::AbortHandle;
 
 use crate::config::Auth;
 use crate::core::{Incoming, NoAnswer};
+use crate::dispatch::dispatch;
 use crate::error::ConnectError;
-use crate::extract::{Context, Question};
-use crate::handler::{ErasedHandler, run};
-use crate::inbox::{Brake, Limit, Queue, Taken};
-use crate::socket::{Guard, Socket};
-use crate::store::{Handling, Kept};
+use crate::handler::ErasedHandler;
+use crate::inbox::{Brake, Limit, Queue};
+use crate::socket::Guard;
+use crate::store::Kept;
 
 /// What a socket tells, in order.
 #[derive(Clone, Debug)]
@@ -63,19 +63,19 @@ pub(crate) enum Topic {
     Disconnect,
 }
 
-/// Names a handler of a socket, so that it can be taken away; see [`Socket::off`].
+/// Names a handler of a socket, so that it can be taken away; see [`Socket::off`](crate::Socket::off).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct HandlerId(u64);
 
 pub(crate) struct Listener {
-    id: HandlerId,
-    once: bool,
-    has_run: AtomicBool,
-    handler: ErasedHandler,
+    pub(crate) id: HandlerId,
+    pub(crate) once: bool,
+    pub(crate) has_run: AtomicBool,
+    pub(crate) handler: ErasedHandler,
 }
 
 /// Lists are replaced, not changed, so that whoever goes through one holds no lock.
-type List<T> = Arc<[Arc<T>]>;
+pub(crate) type List<T> = Arc<[Arc<T>]>;
 
 #[derive(Default)]
 struct Listeners {
@@ -116,9 +116,10 @@ pub(crate) struct Endpoint {
     listeners: Mutex<Listeners>,
     waiters: Mutex<Vec<Waiter>>,
     /// For the handlers.
-    inbox: Queue<Told>,
-    dispatching: Mutex<bool>,
-    running: Arc<Semaphore>,
+    pub(crate) inbox: Queue<Told>,
+    /// Whether somebody is calling them.
+    pub(crate) dispatching: Mutex<bool>,
+    pub(crate) running: Arc<Semaphore>,
 }
 
 impl Endpoint {
@@ -260,7 +261,7 @@ impl Endpoint {
         }
     }
 
-    fn handlers(&self, topic: &Topic) -> Option<List<Listener>> {
+    pub(crate) fn handlers(&self, topic: &Topic) -> Option<List<Listener>> {
         self.listeners.lock().handlers.get(topic).cloned()
     }
 
@@ -328,94 +329,6 @@ impl Endpoint {
         }
         drop((listeners, waiters));
     }
-}
-
-/// Calls the handlers of whatever is in the inbox, until it is empty.
-async fn dispatch(endpoint: Arc<Endpoint>) {
-    loop {
-        let told = {
-            let mut dispatching = endpoint.dispatching.lock();
-            match endpoint.inbox.pop() {
-                Some(Taken::Item(told)) => told,
-                // It never drops anything.
-                Some(Taken::Lagged(_)) => continue,
-                None => {
-                    *dispatching = false;
-                    return;
-                }
-            }
-        };
-        let Some(socket) = endpoint.handle.get().and_then(Weak::upgrade) else {
-            // Nobody is interested any more.
-            continue;
-        };
-        let handling = Handling::new(&endpoint, &told);
-        let (topics, context) = context_of(Socket(socket), told);
-        let lists: Vec<_> = topics
-            .iter()
-            .filter_map(|topic| endpoint.handlers(topic))
-            .collect();
-        for listener in lists.iter().flat_map(|list| list.iter()) {
-            if listener.once {
-                if listener.has_run.swap(true, Ordering::AcqRel) {
-                    continue;
-                }
-                endpoint.off(listener.id);
-            }
-            // It is never closed.
-            let Ok(running) = endpoint.running.clone().acquire_owned().await else {
-                return;
-            };
-            let handling = handling.as_ref().map(Handling::begin);
-            run(&listener.handler, context.clone(), running, handling);
-        }
-        if let Some(handling) = handling {
-            handling.end();
-        }
-        drop(context);
-        // A long burst shall not keep others from this thread.
-        tokio::task::consume_budget().await;
-    }
-}
-
-fn context_of(socket: Socket, told: Told) -> (Vec<Topic>, Context) {
-    let mut context = Context {
-        socket,
-        event: Text::default(),
-        args: RawArgs::empty(),
-        ack: None,
-        reason: None,
-        error: None,
-    };
-    let topics = match told {
-        Told::Event(incoming) => {
-            context.event = incoming.event.name;
-            context.args = incoming.event.args;
-            context.ack = incoming.ack.map(|id| Question::new(id, incoming.epoch));
-            vec![Topic::Any, Topic::Event(context.event.clone())]
-        }
-        Told::Sent(event) => {
-            context.event = event.name;
-            context.args = event.args;
-            vec![Topic::Outgoing]
-        }
-        Told::Connect { .. } => {
-            context.event = Text::from_static("connect");
-            vec![Topic::Connect]
-        }
-        Told::ConnectError(error) => {
-            context.event = Text::from_static("connect_error");
-            context.error = Some(error);
-            vec![Topic::ConnectError]
-        }
-        Told::Disconnect(reason) => {
-            context.event = Text::from_static("disconnect");
-            context.reason = Some(reason);
-            vec![Topic::Disconnect]
-        }
-        Told::Answer(..) | Told::End => Vec::new(),
-    };
-    (topics, context)
 }
 
 impl fmt::Debug for Endpoint {

@@ -118,7 +118,7 @@ impl<T> Queue<T> {
         self.take(&mut self.state.lock())
     }
 
-    pub(crate) fn poll_pop(&self, cx: &mut Context<'_>) -> Poll<Taken<T>> {
+    pub(crate) fn poll_pop(&self, cx: &Context<'_>) -> Poll<Taken<T>> {
         let mut state = self.state.lock();
         match self.take(&mut state) {
             Some(taken) => Poll::Ready(taken),

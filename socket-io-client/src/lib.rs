@@ -67,6 +67,7 @@
 pub mod blocking;
 mod config;
 mod core;
+mod dispatch;
 mod driver;
 mod durable;
 mod emit;
@@ -76,8 +77,11 @@ mod extract;
 mod handler;
 mod inbox;
 mod manager;
+mod manager_builder;
+mod observers;
 mod shared;
 mod socket;
+mod socket_builder;
 mod store;
 mod stream;
 mod url;
@@ -101,8 +105,11 @@ pub use error::{
 };
 pub use extract::{Ack, Context, FromContext};
 pub use handler::Handler;
-pub use manager::{Manager, ManagerBuilder, ManagerEvent, ManagerEvents, ManagerState};
-pub use socket::{Socket, SocketBuilder};
+pub use manager::{Manager, ManagerState};
+pub use manager_builder::ManagerBuilder;
+pub use observers::{ManagerEvent, ManagerEvents};
+pub use socket::Socket;
+pub use socket_builder::SocketBuilder;
 pub use socket_io::protocol::AckId;
 pub use socket_io::{
     Args, Binary, Data, Date, DisconnectReason, EventName, Parser, RawArgs, Refusal, State, Value,

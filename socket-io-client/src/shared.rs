@@ -19,7 +19,7 @@ use crate::driver;
 use crate::endpoint::Endpoint;
 use crate::error::{ConnectError, EmitError, Failed};
 use crate::inbox::Brake;
-use crate::manager::Observers;
+use crate::observers::Observers;
 
 /// What an acknowledgement completes.
 pub(crate) struct Completion {
@@ -111,7 +111,7 @@ impl Locked {
     }
 
     /// Sends something now, before anything else is.
-    pub(crate) fn send(&mut self, packet: &Encoded) -> Result<(), EmitError> {
+    pub(crate) fn send(&self, packet: &Encoded) -> Result<(), EmitError> {
         let Some(engine) = &self.engine else {
             return Ok(());
         };

@@ -118,7 +118,7 @@ impl Subscription {
         }
     }
 
-    pub(crate) fn poll(&self, cx: &mut Context<'_>) -> Poll<Taken<Told>> {
+    pub(crate) fn poll(&self, cx: &Context<'_>) -> Poll<Taken<Told>> {
         self.queue.poll_pop(cx)
     }
 }
@@ -145,7 +145,7 @@ impl Events {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<SocketEvent>> {
+    fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<SocketEvent>> {
         loop {
             let told = match ready!(self.0.poll(cx)) {
                 Taken::Item(Told::End) => return Poll::Ready(None),
@@ -203,7 +203,7 @@ impl<T: DeserializeOwned> EventStream<T> {
         poll_fn(|cx| self.poll_recv(cx)).await
     }
 
-    fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<T, RecvError>>> {
+    fn poll_recv(&self, cx: &Context<'_>) -> Poll<Option<Result<T, RecvError>>> {
         loop {
             match ready!(self.subscription.poll(cx)) {
                 Taken::Item(Told::Event(incoming)) => {

@@ -33,7 +33,13 @@ pub use engine_io::{
 pub use engine_io::{TlsConfig, TlsError};
 #[cfg(feature = "server")]
 pub use server::{
-    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers, Context, Drain, DrainReport, Emit, EmitError, EventPacket, EventStream, Failure, FetchError, FromContext, Grant, Handler, HandlerError, HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore, Middleware, Namespace, Offset, Outcome, RecoveryConfig, RemoteAck, RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData, SocketDetails, SocketIo, SocketIoBuilder, Stats, StoreError, StoreFuture, StoredSession, WeakNamespace,
+    Ack, AckError, AckFuture, Auth, AuthorizeError, Broadcast, BroadcastAcks, BroadcastAnswers,
+    Candidate, Context, Decide, Decision, Drain, DrainReport, Emit, EmitError, EventPacket,
+    EventStream, Failure, FetchError, FromCandidate, FromContext, Grant, Handler, HandlerError,
+    HandlerId, Handshake, Health, InvalidOffset, LoggedEvent, MemorySessionStore, Middleware,
+    Namespace, NamespaceName, Offset, Outcome, Params, ParamsError, RecoveryConfig, RemoteAck,
+    RemoteAnswers, RemoteSocket, ServerState, SessionStore, Socket, SocketData, SocketDetails,
+    SocketIo, SocketIoBuilder, Stats, StoreError, StoreFuture, StoredSession, WeakNamespace,
 };
 
 /// Compresses a whole file.

@@ -24,6 +24,10 @@ impl SocketIo {
     /// # Errors
     ///
     /// When the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve).
     pub async fn listen_tls(
         &self,
         address: impl ToSocketAddrs,

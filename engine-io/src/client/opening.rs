@@ -160,7 +160,7 @@ fn client_socket(
     websocket: Option<Box<WebSocket>>,
 ) -> Socket {
     let mut socket = Socket::new(shared, websocket);
-    socket.requests = Some(Box::new(requests));
+    socket.extra.get_or_insert_default().requests = Some(requests);
     socket
 }
 

@@ -15,7 +15,7 @@ impl Socket {
     /// What happened to the transport, once the session has ended because of it: the close code of a WebSocket, the status of a request. `None` while
     /// it is open, when this side closed it or the server said goodbye, and on a server.
     pub fn close_error(&self) -> Option<&TransportError> {
-        self.requests.as_ref()?.error()
+        self.extra.as_ref()?.requests.as_ref()?.error()
     }
 
     /// The sub-protocol that the server has chosen for the WebSocket; see [`ClientConfig::protocols`](crate::ClientConfig::protocols).

@@ -116,6 +116,32 @@ impl State {
         !self.garbage
     }
 
+    /// The same for what a WebSocket has received, up to what is no packet. The queue is used on for the messages, so it is the only one that a read allocates.
+    pub(crate) fn handle_messages(&mut self, now: Instant, mut queue: VecDeque<Message>) {
+        let revision = self.session.wire().revision;
+        let mut received = queue.len();
+        while received > 0 && !self.garbage {
+            let Some(message) = queue.pop_front() else {
+                break;
+            };
+            received -= 1;
+            match revision.decode(message) {
+                Ok(packet) => queue.extend(self.session.handle_packet(
+                    now,
+                    Transport::WebSocket,
+                    packet,
+                )),
+                Err(_) => self.garbage |= self.session.transport() == Transport::WebSocket,
+            }
+        }
+        queue.drain(..received);
+        if self.inbox.is_empty() {
+            self.inbox = queue;
+        } else {
+            self.inbox.append(&mut queue);
+        }
+    }
+
     pub(crate) fn is_closed(&self) -> bool {
         matches!(self.session.state(), ReadyState::Closed(_))
     }

@@ -33,7 +33,7 @@ const CONTEXT_BUFFER: usize = 4096;
 /// Slices of one vectored write.
 const WRITE_SLICES: usize = 32;
 /// While so many bytes of pongs wait, nothing more is read.
-const PONG_LIMIT: usize = 16 * 1024;
+const PONG_LIMIT: u32 = 16 * 1024;
 /// How long the end of a connection waits for the peer's close frame, and how much it reads meanwhile.
 const LINGER_TIME: Duration = Duration::from_secs(2);
 const LINGER_BYTES: usize = 4 << 20;
@@ -48,7 +48,7 @@ pub(crate) struct WebSocket {
     max_message: usize,
     context: Option<Box<WebSocketContext>>,
     /// Read and not yet looked at: by the HTTP server before the upgrade, or behind enough inflated messages.
-    ahead: Box<[u8]>,
+    ahead: Option<Box<Bytes>>,
     /// Tells when the context holds nothing.
     boundary: Boundary,
     /// What was agreed on about compression.
@@ -58,7 +58,7 @@ pub(crate) struct WebSocket {
     /// Handed to a stream that buffers, and not known to have left it.
     unflushed: bool,
     /// Bytes in `egress` that tungstenite put there.
-    pongs: usize,
+    pongs: u32,
     /// What a client has beside that; it is a server's end without.
     client: Option<Box<ClientEnd>>,
 }
@@ -98,7 +98,7 @@ impl WebSocket {
             stream,
             max_message,
             context: None,
-            ahead: ahead.into(),
+            ahead: boxed(ahead),
             boundary: Boundary::default(),
             agreed: None,
             inflater: Inflater::default(),
@@ -159,8 +159,7 @@ impl WebSocket {
             // The next flush makes room and wakes the task.
             return Poll::Pending;
         }
-        if !self.ahead.is_empty() {
-            let ahead = std::mem::take(&mut self.ahead);
+        if let Some(ahead) = self.ahead.take() {
             return Poll::Ready(self.feed(&ahead, inbox));
         }
         let mut scratch = SCRATCH.take();
@@ -207,7 +206,7 @@ impl WebSocket {
             }
             if inflated > self.max_message {
                 // A few bytes may become a lot of memory: these messages first.
-                self.ahead = input.into();
+                self.ahead = boxed(input);
                 break;
             }
         }
@@ -376,6 +375,11 @@ impl WebSocket {
     }
 }
 
+/// Bytes that are kept for later, if there are any.
+fn boxed(bytes: &[u8]) -> Option<Box<Bytes>> {
+    (!bytes.is_empty()).then(|| Box::new(Bytes::copy_from_slice(bytes)))
+}
+
 fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
     let mut scratch = [0; 1024];
     let mut buffer = ReadBuf::new(&mut scratch);
@@ -387,7 +391,7 @@ fn poll_discard(stream: &mut Stream, cx: &mut Context<'_>) -> Poll<io::Result<us
 struct Pipe<'a> {
     input: &'a [u8],
     egress: &'a mut VecDeque<Bytes>,
-    pongs: &'a mut usize,
+    pongs: &'a mut u32,
 }
 
 impl io::Read for Pipe<'_> {
@@ -401,7 +405,7 @@ impl io::Read for Pipe<'_> {
 
 impl io::Write for Pipe<'_> {
     fn write(&mut self, data: &[u8]) -> io::Result<usize> {
-        *self.pongs += data.len();
+        *self.pongs = self.pongs.saturating_add(data.len() as u32);
         self.egress.push_back(Bytes::copy_from_slice(data));
         Ok(data.len())
     }

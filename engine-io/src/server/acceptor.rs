@@ -62,6 +62,10 @@ impl Acceptor {
     /// # Errors
     ///
     /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future leaves the path unbound; a file that was left behind there may be gone.
     #[cfg(unix)]
     pub async fn bind_unix(path: impl AsRef<Path>) -> io::Result<Self> {
         let socket = UnixSocket::bind(path.as_ref()).await?;

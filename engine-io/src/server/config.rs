@@ -33,7 +33,7 @@ pub struct ServerConfig {
     pub(crate) transports: Vec<Transport>,
     pub(crate) allow_upgrades: bool,
     pub(crate) allow_eio3: bool,
-    pub(crate) session: SessionConfig,
+    pub(crate) session: Arc<SessionConfig>,
     pub(crate) max_payload: usize,
     pub(crate) max_payload_packets: usize,
     pub(crate) accept_backlog: usize,
@@ -60,7 +60,7 @@ impl Default for ServerConfig {
             transports: vec![Transport::Polling, Transport::WebSocket],
             allow_upgrades: true,
             allow_eio3: false,
-            session: SessionConfig::default(),
+            session: Arc::default(),
             max_payload: 1_000_000,
             max_payload_packets: 125_000,
             accept_backlog: 1024,
@@ -138,32 +138,33 @@ impl ServerConfig {
 
     /// Time from the opening or a pong to the next ping. Default 25 s.
     pub fn ping_interval(mut self, interval: Duration) -> Self {
-        self.session.ping_interval = interval;
+        Arc::make_mut(&mut self.session).ping_interval = interval;
         self
     }
 
     /// Time within which the peer must be heard after a ping. Default 20 s.
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
-        self.session.ping_timeout = timeout;
+        Arc::make_mut(&mut self.session).ping_timeout = timeout;
         self
     }
 
     /// Time from the arrival of a WebSocket for a polling session to the end of the upgrade. Default 10 s.
     pub fn upgrade_timeout(mut self, timeout: Duration) -> Self {
-        self.session.upgrade_timeout = timeout;
+        Arc::make_mut(&mut self.session).upgrade_timeout = timeout;
         self
     }
 
     /// How long a closing session waits for its peer to take what is queued. Default 30 s.
     pub fn close_timeout(mut self, timeout: Duration) -> Self {
-        self.session.close_timeout = timeout;
+        Arc::make_mut(&mut self.session).close_timeout = timeout;
         self
     }
 
     /// Bytes that may wait for a slow peer; a message that would exceed them is refused with [`SendError::Full`](crate::SendError::Full). Default 16 MiB;
-    /// the reference has no limit. A single message of any size is taken while nothing else waits.
+    /// the reference has no limit. A single message of any size is taken while nothing else waits. Many small ones take more memory than bytes: no more frames
+    /// wait than one for each 128 bytes of the limit (131 072 by default), or 1024 if those are more.
     pub fn outbox_limit(mut self, bytes: usize) -> Self {
-        self.session.outbox_limit = bytes;
+        Arc::make_mut(&mut self.session).outbox_limit = bytes;
         self
     }
 

@@ -43,6 +43,10 @@ impl Server {
     /// # Errors
     ///
     /// When the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future binds nothing.
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<Listener> {
         Ok(Listener {
             server: self.clone(),
@@ -62,6 +66,10 @@ impl Listener {
     }
 
     /// Serves until `stop` is ready, then closes the server and waits a moment for requests under way.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`]; the server is not closed.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let server = self.server.clone();
         let stop = async move {
@@ -76,6 +84,10 @@ impl Listener {
 /// HTTP/2 with WebSockets on its streams.
 ///
 /// Requests carry [`ConnectionInfo`] in their extensions.
+///
+/// # Cancel safety
+///
+/// Dropping the future stops accepting. Requests under way are answered, and their connections end then; WebSockets go on.
 pub async fn serve<S, B>(listener: impl Into<Acceptor>, service: S, stop: impl Future<Output = ()>)
 where
     S: hyper::service::Service<Request<Incoming>, Response = Response<B>, Error = Infallible>

@@ -161,6 +161,10 @@ impl Server {
     }
 
     /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 2 s at the most.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
     pub async fn finished(&self) {
         self.inner.registry.finished().await;
     }
@@ -168,6 +172,10 @@ impl Server {
     /// Answers one request. For hosts that are neither tower nor hyper services; the others do this by themselves.
     ///
     /// A WebSocket needs hyper's upgrade in the request's extensions.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future is what a client does that leaves: a poll or a POST under way ends its session with `transport error`.
     pub async fn handle<B>(&self, request: Request<B>) -> Response<Bytes>
     where
         B: http_body::Body + Send,

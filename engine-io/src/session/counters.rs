@@ -24,6 +24,8 @@ pub struct Counters {
     pub full: u32,
     /// Volatile messages that were not queued because something else was waiting.
     pub skipped: u32,
+    /// Messages that never left because a newer one of the same key took their place.
+    pub replaced: u32,
     /// Upgrades that came to nothing.
     pub upgrades_failed: u32,
 }

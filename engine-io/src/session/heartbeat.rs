@@ -14,20 +14,18 @@
 
 use std::time::{Duration, Instant};
 
-use super::Side;
+use super::{SessionConfig, Side};
 
-#[derive(Debug)]
-pub(crate) struct Heartbeat {
-    interval: Duration,
-    timeout: Duration,
-    state: State,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum State {
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Heartbeat {
+    #[default]
     Off,
-    Idle { ping_at: Instant },
-    Waiting { deadline: Instant },
+    Idle {
+        ping_at: Instant,
+    },
+    Waiting {
+        deadline: Instant,
+    },
 }
 
 /// What the clock asks for.
@@ -39,66 +37,51 @@ pub(crate) enum Due {
 }
 
 impl Heartbeat {
-    pub(crate) fn new(interval: Duration, timeout: Duration) -> Self {
-        Self {
-            interval,
-            timeout,
-            state: State::Off,
-        }
-    }
-
-    pub(crate) fn start(&mut self, now: Instant, side: Side) {
-        self.state = match side {
-            Side::Server => State::Idle {
-                ping_at: later(now, self.interval),
+    pub(crate) fn start(&mut self, now: Instant, side: Side, config: &SessionConfig) {
+        *self = match side {
+            Side::Server => Self::Idle {
+                ping_at: later(now, config.ping_interval),
             },
-            Side::Client => State::Waiting {
-                deadline: later(later(now, self.interval), self.timeout),
+            Side::Client => Self::Waiting {
+                deadline: later(later(now, config.ping_interval), config.ping_timeout),
             },
         };
     }
 
-    pub(crate) fn configure(&mut self, interval: Duration, timeout: Duration) {
-        self.interval = interval;
-        self.timeout = timeout;
-    }
-
     pub(crate) fn stop(&mut self) {
-        self.state = State::Off;
+        *self = Self::Off;
     }
 
     pub(crate) fn deadline(&self) -> Option<Instant> {
-        match self.state {
-            State::Off => None,
-            State::Idle { ping_at } => Some(ping_at),
-            State::Waiting { deadline } => Some(deadline),
+        match *self {
+            Self::Off => None,
+            Self::Idle { ping_at } => Some(ping_at),
+            Self::Waiting { deadline } => Some(deadline),
         }
+    }
+
+    /// Whether something of the peer is expected.
+    pub(crate) fn is_waiting(&self) -> bool {
+        matches!(self, Self::Waiting { .. })
     }
 
     /// Bytes of the peer arrived.
-    pub(crate) fn handle_traffic(&mut self, now: Instant) {
-        if let State::Waiting { deadline } = &mut self.state {
-            *deadline = (*deadline).max(later(now, self.timeout));
+    pub(crate) fn handle_traffic(&mut self, now: Instant, config: &SessionConfig) {
+        if let Self::Waiting { deadline } = self {
+            *deadline = (*deadline).max(later(now, config.ping_timeout));
         }
     }
 
-    /// The client got a ping, or the server a pong.
-    pub(crate) fn handle_beat(&mut self, now: Instant, side: Side) {
-        if matches!(self.state, State::Waiting { .. }) {
-            self.start(now, side);
-        }
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Instant) -> Due {
-        match self.state {
-            State::Idle { ping_at } if now >= ping_at => {
-                self.state = State::Waiting {
-                    deadline: later(now, self.timeout),
+    pub(crate) fn handle_timeout(&mut self, now: Instant, config: &SessionConfig) -> Due {
+        match *self {
+            Self::Idle { ping_at } if now >= ping_at => {
+                *self = Self::Waiting {
+                    deadline: later(now, config.ping_timeout),
                 };
                 Due::Ping
             }
-            State::Waiting { deadline } if now >= deadline => {
-                self.state = State::Off;
+            Self::Waiting { deadline } if now >= deadline => {
+                *self = Self::Off;
                 Due::Expired
             }
             _ => Due::Nothing,

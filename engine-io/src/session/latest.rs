@@ -32,6 +32,10 @@ impl LatestKey {
 pub(super) struct Latest(Option<Box<BTreeMap<LatestKey, Vec<Queued>>>>);
 
 impl Latest {
+    pub(super) fn get(&self, key: &LatestKey) -> Option<&Vec<Queued>> {
+        self.0.as_ref()?.get(key)
+    }
+
     pub(super) fn get_mut(&mut self, key: &LatestKey) -> Option<&mut Vec<Queued>> {
         self.0.as_mut()?.get_mut(key)
     }

@@ -26,11 +26,13 @@ mod heartbeat;
 mod latest;
 mod outbox;
 mod polling;
+mod queue;
 #[cfg(test)]
 mod tests;
 mod upgrade;
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use close::CloseReason;
@@ -117,18 +119,17 @@ impl std::error::Error for Overlap {}
 pub struct Session {
     side: Side,
     wire: Wire,
+    config: Arc<SessionConfig>,
     state: ReadyState,
     transport: Transport,
     heartbeat: Heartbeat,
     upgrade: Upgrade,
-    upgrade_timeout: Duration,
     candidate_binary: BinaryForm,
-    /// A packet for the candidate, made by the last input.
-    candidate_packet: Option<Packet>,
+    /// The candidate is to be probed, or its probe to be answered.
+    probe_due: bool,
     polling: Polling,
     outbox: Outbox,
     counters: Counters,
-    close_timeout: Duration,
     close_deadline: Option<Instant>,
     /// The peer said goodbye, so it needs no close packet.
     peer_closed: bool,
@@ -139,16 +140,18 @@ pub struct Session {
 
 impl Session {
     /// A server's session, open at once; `handshake` is its first output. What the peer's handshake asked for decides about `wire`.
+    ///
+    /// The sessions of a server share its limits.
     pub fn server(
         now: Instant,
-        config: &SessionConfig,
+        config: &Arc<SessionConfig>,
         wire: Wire,
         transport: Transport,
         handshake: &Handshake,
     ) -> Self {
-        let mut session = Self::new(Side::Server, config, wire, transport);
+        let mut session = Self::new(Side::Server, config.clone(), wire, transport);
         session.state = ReadyState::Open;
-        session.heartbeat.start(now, session.heartbeat_role());
+        session.start_heartbeat(now);
         session
             .outbox
             .push_control(&handshake.to_packet().to_frame());
@@ -157,24 +160,24 @@ impl Session {
 
     /// A client's session of revision 4, which waits for the server's open packet. Ping times come from there.
     pub fn client(config: &SessionConfig, transport: Transport) -> Self {
+        let config = Arc::new(config.clone());
         Self::new(Side::Client, config, Wire::default(), transport)
     }
 
-    fn new(side: Side, config: &SessionConfig, wire: Wire, transport: Transport) -> Self {
+    fn new(side: Side, config: Arc<SessionConfig>, wire: Wire, transport: Transport) -> Self {
         Self {
             side,
             wire,
             state: ReadyState::Opening,
             transport,
-            heartbeat: Heartbeat::new(config.ping_interval, config.ping_timeout),
+            heartbeat: Heartbeat::default(),
             upgrade: Upgrade::None,
-            upgrade_timeout: config.upgrade_timeout,
             candidate_binary: BinaryForm::default(),
-            candidate_packet: None,
+            probe_due: false,
             polling: Polling::default(),
             outbox: Outbox::new(config.outbox_limit),
+            config,
             counters: Counters::default(),
-            close_timeout: config.close_timeout,
             close_deadline: None,
             peer_closed: false,
             lost: false,
@@ -273,13 +276,6 @@ impl Session {
         queued.inspect_err(|_| self.counters.full())
     }
 
-    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
-    pub fn skip_volatile(&mut self) -> bool {
-        let skip = self.state == ReadyState::Open && !self.is_writable();
-        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
-        skip
-    }
-
     /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
     ///
     /// # Errors
@@ -307,8 +303,17 @@ impl Session {
     ) -> Result<bool, SendError> {
         self.check_sending()?;
         let size = frames.clone().map(Frame::len).sum();
-        let queued = self.outbox.push_latest(key, frames, size);
-        queued.inspect_err(|_| self.counters.full())
+        let replaced = self.outbox.push_latest(key, frames, size);
+        let replaced = replaced.inspect_err(|_| self.counters.full())?;
+        self.counters.replaced = self.counters.replaced.saturating_add(replaced.into());
+        Ok(replaced)
+    }
+
+    /// Whether a volatile message is to be dropped now: the session is open, and a message would not leave at once. One that is dropped is counted.
+    pub fn skip_volatile(&mut self) -> bool {
+        let skip = self.state == ReadyState::Open && !self.is_writable();
+        self.counters.skipped = self.counters.skipped.saturating_add(skip.into());
+        skip
     }
 
     fn check_sending(&self) -> Result<(), SendError> {
@@ -346,7 +351,7 @@ impl Session {
             return None;
         }
         self.counters.received(&packet);
-        self.heartbeat.handle_traffic(now);
+        self.handle_traffic(now);
         let role = self.heartbeat_role();
         match (packet, self.side) {
             (Packet::Open(data), Side::Client) if self.state == ReadyState::Opening => {
@@ -357,11 +362,11 @@ impl Session {
             }
             (Packet::Message(message), _) => return Some(message),
             (Packet::Ping(_), _) if role == Side::Client => {
-                self.heartbeat.handle_beat(now, role);
+                self.handle_beat(now);
                 self.outbox
                     .push_control(&Packet::Pong(Default::default()).to_frame());
             }
-            (Packet::Pong(_), _) if role == Side::Server => self.heartbeat.handle_beat(now, role),
+            (Packet::Pong(_), _) if role == Side::Server => self.handle_beat(now),
             (Packet::Ping(_) | Packet::Pong(_), Side::Server) => {
                 self.finish(CloseReason::TransportError);
             }
@@ -391,12 +396,25 @@ impl Session {
         }
     }
 
+    fn start_heartbeat(&mut self, now: Instant) {
+        self.heartbeat
+            .start(now, self.heartbeat_role(), &self.config);
+    }
+
+    /// A client got a ping, or a server a pong.
+    fn handle_beat(&mut self, now: Instant) {
+        if self.heartbeat.is_waiting() {
+            self.start_heartbeat(now);
+        }
+    }
+
     fn handle_handshake(&mut self, now: Instant, data: &str) {
         match Handshake::parse(data) {
             Ok(handshake) => {
-                self.heartbeat
-                    .configure(handshake.ping_interval, handshake.ping_timeout);
-                self.heartbeat.start(now, self.heartbeat_role());
+                let config = Arc::make_mut(&mut self.config);
+                config.ping_interval = handshake.ping_interval;
+                config.ping_timeout = handshake.ping_timeout;
+                self.start_heartbeat(now);
                 self.handshake = Some(Box::new(handshake));
                 self.state = ReadyState::Open;
             }
@@ -406,7 +424,7 @@ impl Session {
 
     /// Bytes arrived that complete no packet yet: the peer is alive.
     pub fn handle_traffic(&mut self, now: Instant) {
-        self.heartbeat.handle_traffic(now);
+        self.heartbeat.handle_traffic(now, &self.config);
     }
 
     /// What arrived over `transport` is no packet.
@@ -597,12 +615,9 @@ impl Session {
             return false;
         }
         self.upgrade = Upgrade::Probing {
-            deadline: later(now, self.upgrade_timeout),
+            deadline: later(now, self.config.upgrade_timeout),
         };
-        self.candidate_packet = match self.side {
-            Side::Server => None,
-            Side::Client => Some(Packet::Ping("probe".into())),
-        };
+        self.probe_due = self.side == Side::Client;
         self.candidate_binary = BinaryForm::Raw;
         true
     }
@@ -616,14 +631,11 @@ impl Session {
     /// be closed; when it completes it, [`transport`](Self::transport) is the candidate's.
     pub fn handle_candidate_packet(&mut self, now: Instant, packet: &Packet) {
         self.counters.received(packet);
-        self.heartbeat.handle_traffic(now);
+        self.handle_traffic(now);
         match self.upgrade.handle_packet(self.side, packet) {
-            Step::Probed if self.side == Side::Server => {
-                self.candidate_packet = Some(Packet::Pong("probe".into()));
-            }
+            Step::Probed => self.probe_due = self.side == Side::Server,
             Step::Switch => self.switch(),
             Step::Fail => self.fail_upgrade(),
-            Step::Probed => {}
         }
     }
 
@@ -642,7 +654,7 @@ impl Session {
     /// The next packet for the candidate. A client has switched to it when this is the upgrade packet.
     pub fn poll_candidate(&mut self) -> Option<Packet> {
         if !self.upgrade.is_active() {
-            self.candidate_packet = None;
+            self.probe_due = false;
         }
         if self.side == Side::Client && self.upgrade.is_pausing() && self.polling.is_idle() {
             self.upgrade = Upgrade::Done;
@@ -650,7 +662,13 @@ impl Session {
             self.counters.sent(&Packet::Upgrade);
             return Some(Packet::Upgrade);
         }
-        let packet = self.candidate_packet.take()?;
+        if !std::mem::take(&mut self.probe_due) {
+            return None;
+        }
+        let packet = match self.side {
+            Side::Server => Packet::Pong("probe".into()),
+            Side::Client => Packet::Ping("probe".into()),
+        };
         self.counters.sent(&packet);
         Some(packet)
     }
@@ -685,7 +703,7 @@ impl Session {
         if self.close_deadline.is_some_and(|deadline| now >= deadline) {
             self.finish(CloseReason::ForcedClose);
         }
-        match self.heartbeat.handle_timeout(now) {
+        match self.heartbeat.handle_timeout(now, &self.config) {
             Due::Nothing => {}
             Due::Ping => self
                 .outbox
@@ -700,7 +718,7 @@ impl Session {
             ReadyState::Opening => self.finish(CloseReason::ForcedClose),
             ReadyState::Open => {
                 self.state = ReadyState::Closing;
-                self.close_deadline = Some(later(now, self.close_timeout));
+                self.close_deadline = Some(later(now, self.config.close_timeout));
                 let told = match (self.transport, self.side) {
                     (Transport::WebSocket, _) => true,
                     (Transport::Polling, Side::Server) => self.polling.get,

@@ -1,23 +1,25 @@
 //! What waits to be sent: one queue for all transports, so order survives the switch between them.
 
-use std::collections::VecDeque;
 use std::fmt;
 
 use bytes::Bytes;
 
 use super::latest::{Latest, LatestKey};
+use super::queue::Queue;
 use crate::frame::Frame;
 use crate::wire::Wire;
 
-/// An emptied queue keeps room for this many frames; a longer one gives its memory back.
-const KEPT_CAPACITY: usize = 8;
 /// How far what has to be said may go beyond the limit.
 pub(super) const RESERVE: usize = 64 * 1024;
+/// A waiting frame takes some 200 bytes of memory beside those on the wire, so no more frames wait than the limit would hold of this size.
+const SMALL: usize = 128;
+/// However low the limit, so many frames may wait.
+const FEW: usize = 1024;
 
 /// Frames in order, bounded in bytes.
 #[derive(Debug)]
 pub(crate) struct Outbox {
-    places: VecDeque<Place>,
+    places: Queue<Place>,
     /// The packets of the places that have a key.
     latest: Latest,
     /// Bytes of all frames in `places` and `latest`.
@@ -67,7 +69,7 @@ impl Queued {
 impl Outbox {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
-            places: VecDeque::new(),
+            places: Queue::default(),
             latest: Latest::default(),
             queued: 0,
             in_flight: 0,
@@ -81,7 +83,7 @@ impl Outbox {
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<(), SendError> {
-        check(self.buffered(), size, self.limit)?;
+        self.check(0, size, 0)?;
         self.append(frames, size);
         Ok(())
     }
@@ -92,7 +94,7 @@ impl Outbox {
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<(), SendError> {
-        check(self.buffered(), size, self.limit.saturating_add(RESERVE))?;
+        self.check(0, size, RESERVE)?;
         self.append(frames, size);
         Ok(())
     }
@@ -106,18 +108,12 @@ impl Outbox {
         frames: impl Iterator<Item = &'a Frame>,
         size: usize,
     ) -> Result<bool, SendError> {
-        let buffered = self.buffered();
-        let older = self.latest.get_mut(key);
-        let older_size = older
-            .as_deref()
-            .map_or(0, |older| older.iter().map(Queued::len).sum());
+        let size_of = |frames: &Vec<Queued>| frames.iter().map(Queued::len).sum();
+        let older_size = self.latest.get(key).map_or(0, size_of);
         if size > older_size {
-            let others = buffered - older_size;
-            check(others, size, self.limit).map_err(|_| SendError::Full {
-                buffered,
-                limit: self.limit,
-            })?;
+            self.check(older_size, size, 0)?;
         }
+        let older = self.latest.get_mut(key);
         let frames = frames.map(Queued::new);
         let replaced = older.is_some();
         match older {
@@ -134,10 +130,25 @@ impl Outbox {
         Ok(replaced)
     }
 
+    /// Whether a packet of that size fits in place of the bytes that it replaces. An empty outbox takes any size: a single message is bounded by other means.
+    fn check(&self, replaced: usize, size: usize, reserve: usize) -> Result<(), SendError> {
+        let limit = self.limit.saturating_add(reserve);
+        let (buffered, places) = (self.buffered(), self.places.len());
+        let crowded = places >= FEW.max(self.limit / SMALL) + reserve / SMALL;
+        if crowded && replaced == 0 {
+            let buffered = buffered.max(places * SMALL);
+            return Err(SendError::Full { buffered, limit });
+        }
+        let others = buffered - replaced;
+        if others > 0 && others.saturating_add(size) > limit {
+            return Err(SendError::Full { buffered, limit });
+        }
+        Ok(())
+    }
+
     fn append<'a>(&mut self, frames: impl Iterator<Item = &'a Frame>, size: usize) {
         self.queued += size;
-        self.places
-            .extend(frames.map(|frame| Place::Frame(Queued::new(frame))));
+        frames.for_each(|frame| self.places.push_back(Place::Frame(Queued::new(frame))));
     }
 
     /// Queues a packet of the protocol itself, which no limit may hold back. Two in a row say no more than one, so a flood of pings adds nothing.
@@ -163,9 +174,6 @@ impl Outbox {
                 first
             }
         };
-        if self.places.is_empty() && self.places.capacity() > KEPT_CAPACITY {
-            self.places = VecDeque::new();
-        }
         let frame = queued.into_frame();
         self.queued -= frame.len();
         Some(frame)
@@ -224,19 +232,11 @@ impl Outbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        self.places = VecDeque::new();
+        self.places = Queue::default();
         self.latest = Latest::default();
         self.queued = 0;
         self.in_flight = 0;
     }
-}
-
-/// An empty outbox takes any size: a single message is bounded by other means.
-fn check(buffered: usize, size: usize, limit: usize) -> Result<(), SendError> {
-    if buffered > 0 && buffered.saturating_add(size) > limit {
-        return Err(SendError::Full { buffered, limit });
-    }
-    Ok(())
 }
 
 /// Why a message was not queued.
@@ -247,7 +247,7 @@ pub enum SendError {
     Closed,
     /// The peer reads too slowly: so many bytes wait already. Nothing of the message was queued.
     Full {
-        /// Bytes that wait.
+        /// Bytes that wait; where there are too many small frames, each of them counts as 128.
         buffered: usize,
         /// The configured limit.
         limit: usize,
@@ -302,6 +302,35 @@ mod tests {
     }
 
     #[test]
+    fn small_frames_are_limited_in_number() {
+        for (limit, frames) in [(1 << 20, 8192), (1000 * SMALL, FEW), (1 << 16, FEW)] {
+            let mut outbox = Outbox::new(limit);
+            let taken = (0..).take_while(|_| push(&mut outbox, 4).is_ok());
+            assert_eq!(taken.count(), frames);
+            let buffered = frames * SMALL;
+            assert_eq!(
+                push(&mut outbox, 4),
+                Err(SendError::Full { buffered, limit })
+            );
+            let frame = Frame::message("a");
+            let key = LatestKey::new(0, "key");
+            outbox
+                .push_latest(&key, [&frame].into_iter(), 4)
+                .unwrap_err();
+            for _ in 0..RESERVE / SMALL {
+                outbox.push_reserved([&frame].into_iter(), 4).unwrap();
+            }
+            outbox.push_reserved([&frame].into_iter(), 4).unwrap_err();
+            for _ in 0..=RESERVE / SMALL {
+                outbox.pop(Wire::default()).unwrap();
+            }
+            for _ in 0..2 {
+                outbox.push_latest(&key, [&frame].into_iter(), 4).unwrap();
+            }
+        }
+    }
+
+    #[test]
     fn a_batch_holds_what_fits_but_at_least_one_frame() {
         let mut outbox = Outbox::new(1000);
         for text in ["aa", "bb", "cc"] {
@@ -336,7 +365,7 @@ mod tests {
             push(&mut outbox, 2).unwrap();
         }
         while outbox.pop(Wire::default()).is_some() {}
-        assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+        assert_eq!(outbox.places.capacity(), 0);
     }
 
     #[test]
@@ -355,7 +384,7 @@ mod tests {
                 _ => outbox.clear(),
             }
             assert!(outbox.latest.is_empty());
-            assert!(outbox.places.capacity() <= KEPT_CAPACITY);
+            assert_eq!(outbox.places.capacity(), 0);
         }
     }
 

@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::Instant;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{self, ClientConfig, RootCertStore, crypto::ring};
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
@@ -38,21 +39,48 @@ impl Identity {
         TlsConfig::from_pem(self.chain.as_bytes(), self.key.as_bytes()).unwrap()
     }
 
+    fn der(&self) -> (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>) {
+        let chain = CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap();
+        let key = PrivateKeyDer::from_pem_slice(self.key.as_bytes()).unwrap();
+        (vec![chain], key)
+    }
+
+    /// Trust in this certificate alone.
+    fn roots(&self) -> RootCertStore {
+        let mut roots = RootCertStore::empty();
+        for certificate in self.der().0 {
+            roots.add(certificate).unwrap();
+        }
+        roots
+    }
+
     /// A connection of a client that trusts this certificate alone.
     async fn connect(
         &self,
         address: SocketAddr,
         protocol: &str,
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let mut roots = RootCertStore::empty();
-        roots
-            .add(CertificateDer::from_pem_slice(self.chain.as_bytes()).unwrap())
-            .unwrap();
-        let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        self.connect_as(None, address, protocol).await
+    }
+
+    /// The same, of a client that shows a certificate, too.
+    async fn connect_as(
+        &self,
+        client: Option<&Self>,
+        address: SocketAddr,
+        protocol: &str,
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .unwrap()
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+            .with_root_certificates(self.roots());
+        let mut config = match client {
+            Some(client) => {
+                let (chain, key) = client.der();
+                config.with_client_auth_cert(chain, key).unwrap()
+            }
+            None => config.with_no_client_auth(),
+        };
         config.alpn_protocols = vec![protocol.into()];
         let stream = TcpStream::connect(address).await?;
         let name = "localhost".try_into().unwrap();
@@ -204,14 +232,42 @@ async fn a_configuration_of_rustls_is_taken_as_it_is() {
     .await;
 }
 
-fn rustls_config(identity: &Identity) -> Arc<rustls::ServerConfig> {
-    let chain = CertificateDer::from_pem_slice(identity.chain.as_bytes()).unwrap();
-    let key = rustls::pki_types::PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+#[tokio::test]
+async fn clients_may_have_to_show_certificates() {
+    let (server, identity, guest) = (Server::default(), Identity::new(), Identity::new());
+    let provider = Arc::new(ring::default_provider());
+    let verifier = WebPkiClientVerifier::builder_with_provider(guest.roots().into(), provider);
+    let (chain, key) = identity.der();
+    let config = versions()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_single_cert(chain, key)
+        .unwrap();
+    let address = listen(&server, Arc::new(config).into()).await;
+    for stranger in [None, Some(&identity)] {
+        // With TLS 1.3 the client learns of the refusal when it reads.
+        if let Ok(mut stream) = identity.connect_as(stranger, address, "http/1.1").await {
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\n\r\n").await;
+            assert!(soon(stream.read_u8()).await.is_err());
+        }
+    }
+    check_session(&server, async || {
+        let connected = identity.connect_as(Some(&guest), address, "http/1.1").await;
+        connected.unwrap()
+    })
+    .await;
+}
+
+fn versions() -> rustls::ConfigBuilder<rustls::ServerConfig, rustls::WantsVerifier> {
+    rustls::ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
+}
+
+fn rustls_config(identity: &Identity) -> Arc<rustls::ServerConfig> {
+    let (chain, key) = identity.der();
+    let config = versions()
         .with_no_client_auth()
-        .with_single_cert(vec![chain], key)
+        .with_single_cert(chain, key)
         .unwrap();
     Arc::new(config)
 }

@@ -16,6 +16,7 @@ const modes = {
   'eio-protocol': engineProtocol,
   'sio-protocol': socketProtocol,
   'eio-client': engineClient,
+  'sio-client': socketClient,
   http: httpRich,
   'http-plain': httpPlain,
   close: closing,
@@ -118,6 +119,51 @@ function engineClient(server) {
         socket.send(data);
       }
     });
+  });
+}
+
+function socketClient(server) {
+  const io = new Server(server, {
+    pingInterval: 2000,
+    connectionStateRecovery: {},
+    allowRequest: (request, decide) => setTimeout(decide, 10, null, true),
+  });
+  for (const name of ['/timeout_socket', '/valid', '/asd']) io.of(name);
+  const identify = (socket) => socket.on('getId', (ack) => ack(socket.id));
+  io.of('/foo').on('connection', identify);
+  io.of('/abc').on('connection', (socket) => socket.emit('handshake', socket.handshake));
+  io.of('/no').use((socket, next) => next(refusal('Auth failed (custom namespace)')));
+  io.use((socket, next) => next(socket.handshake.query.fail ? refusal('Auth failed (main namespace)') : undefined));
+  io.on('connection', (socket) => {
+    const answers = {
+      hi: () => [],
+      false: () => [false],
+      doge: () => [Buffer.from('asdfasdf')],
+    };
+    for (const [event, answer] of Object.entries(answers)) socket.on(event, () => socket.emit(event, ...answer()));
+    socket.on('echo', (value, ack) => ack(value));
+    socket.on('ack', () => {
+      socket.emit('ack', (number, object) => {
+        if (number === 5 && object?.test) socket.emit('got it');
+      });
+    });
+    socket.on('getAckDate', (data, ack) => ack(new Date()));
+    socket.on('getDate', () => socket.emit('takeDate', new Date()));
+    socket.on('getDateObj', () => socket.emit('takeDateObj', { date: new Date() }));
+    socket.on('getUtf8', () => {
+      const texts = ['てすと', 'Я Б Г Д Ж Й', 'Ä ä Ü ü ß', 'utf8 — string', 'utf8 — string'];
+      for (const text of texts) socket.emit('takeUtf8', text);
+    });
+    socket.on('getbin', () => socket.emit('takebin', Buffer.from('asdfasdf')));
+    socket.on('buffa', (data) => Buffer.isBuffer(data) && socket.emit('buffack'));
+    socket.on('jsonbuff', ({ hello, message, goodbye }) => {
+      if (hello === 'lol' && Buffer.isBuffer(message) && goodbye === 'gotcha') socket.emit('jsonbuff-ack');
+    });
+    let uploaded = false;
+    socket.on('abuff1', (data) => (uploaded ||= Buffer.isBuffer(data)));
+    socket.on('abuff2', () => uploaded && socket.emit('abuff2-ack'));
+    socket.on('getHandshake', (ack) => ack(socket.handshake));
+    identify(socket);
   });
 }
 

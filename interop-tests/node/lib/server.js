@@ -134,13 +134,14 @@ export function siblingCommand(name) {
   return isReference ? [] : command(name);
 }
 
-function command(sibling) {
+/** The command that starts a program beside that of INTEROP_SERVER, or that one; or the file that takes its place in the reference. */
+export function command(sibling, reference = 'reference-server.js') {
   const program = process.env.INTEROP_SERVER;
   if (!program) throw new Error('INTEROP_SERVER is not set: the path of a server program, or "reference"');
   // npm runs its scripts in the folder of the package; a relative path is meant from where npm was called.
   const path = resolvePath(process.env.INIT_CWD ?? process.cwd(), program);
   if (!isReference) return [sibling ? join(dirname(path), sibling) : path];
-  return [process.execPath, fileURLToPath(new URL('reference-server.js', import.meta.url))];
+  return [process.execPath, fileURLToPath(new URL(reference, import.meta.url))];
 }
 
 export function freePort() {

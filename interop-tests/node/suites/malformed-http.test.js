@@ -112,9 +112,12 @@ async function unfinishedPost(t, session) {
   t.after(() => tcp.destroy());
   tcp.on('error', () => {});
   await once(tcp, 'connect');
-  await new Promise((resolve) => {
-    tcp.write(`POST ${session.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n42["echo"`, resolve);
-  });
+  // The server says that it is ready for the body, so this request is the first one, whatever follows.
+  tcp.write(`POST ${session.url} HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nExpect: 100-continue\r\n\r\n`);
+  const [answer] = await once(tcp, 'data');
+  assert.match(answer.toString(), /^HTTP\/1\.1 100 Continue\r\n/);
+  await new Promise((resolve) => tcp.write('42["echo"', resolve));
+  tcp.pause();
   return tcp;
 }
 
@@ -221,12 +224,17 @@ beside('session: a payload that breaks off', async (t) => {
   await checkOutcome(session, CLOSED);
 });
 
+// The two requests come over connections of their own, so the poll may be the second one.
+const GOODBYES = ['1', '6\x1e1'];
+
 beside('session: the poll that waits is told of a bad payload', async (t) => {
   const session = await PollingSession.open(t, suite.port);
   await session.connect();
   const pending = session.get();
   checkResponse(await session.post('x'), OK);
-  checkResponse(await pending, { status: 200, body: '1' });
+  const goodbye = await pending;
+  assert.equal(goodbye.status, 200);
+  assert.ok(GOODBYES.includes(goodbye.body), goodbye.body);
   await checkOutcome(session, CLOSED);
 });
 
@@ -235,7 +243,9 @@ beside('session: the poll that waits is told of a bad Socket.IO packet', async (
   await session.connect();
   const pending = session.get();
   checkResponse(await session.post('4x'), OK);
-  checkResponse(await pending, { status: 200, body: '1' });
+  const goodbye = await pending;
+  assert.equal(goodbye.status, 200);
+  assert.ok(GOODBYES.includes(goodbye.body), goodbye.body);
   await checkOutcome(session, CLOSED);
 });
 

@@ -4,6 +4,8 @@ use std::fmt;
 #[cfg(feature = "store")]
 use std::path::PathBuf;
 
+use tokio::sync::oneshot::error::RecvError;
+
 #[cfg(feature = "store")]
 use super::FileStore;
 use super::entries::Limits;
@@ -47,7 +49,32 @@ impl Journal {
     pub async fn with<S: Store>(
         open: impl FnOnce() -> Result<S, StoreError> + Send + 'static,
     ) -> Result<Self, StoreError> {
-        let (writer, content) = Writer::start(open).await?;
+        let (writer, content) = Writer::start(open)?;
+        Self::new(writer, content.await)
+    }
+
+    /// Opens a file, waiting for it, for programs without asynchronous code.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    ///
+    /// # Panics
+    ///
+    /// In asynchronous code.
+    #[cfg(feature = "store")]
+    pub fn open_blocking(path: impl Into<PathBuf>) -> Result<Self, StoreError> {
+        let path = path.into();
+        let (writer, content) = Writer::start(move || FileStore::open(path))?;
+        Self::new(writer, content.blocking_recv())
+    }
+
+    fn new(
+        writer: Writer,
+        content: Result<Result<Content, StoreError>, RecvError>,
+    ) -> Result<Self, StoreError> {
+        let ended = |_| Err(StoreError::Failed("the thread has ended".into()));
+        let content = content.unwrap_or_else(ended)?;
         let limits = Limits {
             packets: 10_000,
             bytes: 16 << 20,

@@ -53,10 +53,10 @@ impl Queue {
 }
 
 impl Writer {
-    /// Starts the thread, which opens the store and reads it.
-    pub(crate) async fn start<S: Store>(
+    /// Starts the thread, which opens the store and reads it; what is in it comes later.
+    pub(crate) fn start<S: Store>(
         open: impl FnOnce() -> Result<S, StoreError> + Send + 'static,
-    ) -> Result<(Self, Content), StoreError> {
+    ) -> Result<(Self, oneshot::Receiver<Result<Content, StoreError>>), StoreError> {
         let shared = Arc::<Shared>::default();
         let (sender, opened) = oneshot::channel();
         let thread = std::thread::Builder::new().name("socket-io-store".into());
@@ -79,12 +79,7 @@ impl Writer {
                 Err(error) => drop(sender.send(Err(error))),
             }
         })?;
-        // From here on the thread ends when this is dropped, which the future may be.
-        let writer = Self { shared };
-        let content = opened
-            .await
-            .unwrap_or_else(|_| Err(StoreError::Failed("the thread has ended".into())))?;
-        Ok((writer, content))
+        Ok((Self { shared }, opened))
     }
 
     /// A packet to keep; `done` is told once it is, or cannot be.

@@ -102,7 +102,7 @@ async fn a_connection_is_recovered_by_the_next_run_of_the_program() {
         .connect(host.url("/"), memory.journal().await);
     let socket = program.run(connect).await;
     let id = socket.id();
-    assert!(!socket.is_recovered());
+    assert!(!socket.recovered());
     tell(&host, 1);
     tell(&host, 2);
     heard
@@ -118,7 +118,7 @@ async fn a_connection_is_recovered_by_the_next_run_of_the_program() {
     let connect = reader.connect(host.url("/"), memory.journal().await);
     let socket = program.run(connect).await;
     heard.check(&["begins 3", "ends 3"]).await;
-    assert!(socket.is_recovered());
+    assert!(socket.recovered());
     assert_eq!(socket.id(), id);
     heard.check_silence();
 }
@@ -154,7 +154,7 @@ async fn an_event_whose_handler_has_not_ended_comes_again_and_so_do_those_behind
     heard
         .check(&["begins 2", "ends 2", "begins 3", "ends 3"])
         .await;
-    assert!(socket.is_recovered());
+    assert!(socket.recovered());
     until(|| memory.mark("catch up:seen").as_deref() == Some("3")).await;
 }
 
@@ -203,7 +203,7 @@ async fn a_server_with_a_history_is_told_where_to_go_on() {
         .check(&["begins 3", "ends 3", "begins 4", "ends 4"])
         .await;
     heard.check_silence();
-    assert!(!socket.is_recovered());
+    assert!(!socket.recovered());
 }
 
 #[tokio::test]
@@ -217,7 +217,7 @@ async fn offsets_of_a_connection_that_was_not_recovered_are_forgotten() {
     let host = recovering().await;
     let (reader, mut heard) = Reader::new();
     let socket = reader.connect(host.url("/"), memory.journal().await).await;
-    assert!(!socket.is_recovered());
+    assert!(!socket.recovered());
     until(|| {
         memory
             .mark("pid")

@@ -139,11 +139,18 @@ async fn no_more_handlers_run_than_allowed() {
 
 /// On a runtime of several threads a handler may even block one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
-async fn a_handler_that_blocks_its_thread_delays_no_acknowledgement() {
-    let host = Host::start(|io| {
-        sender(io);
-        io.of("/other").on("echo", async |args: RawArgs| args);
-    })
+async fn a_handler_that_blocks_its_thread_delays_neither_acknowledgements_nor_heartbeats() {
+    let host = Host::with(
+        |builder| {
+            builder
+                .ping_interval(Duration::from_millis(50))
+                .ping_timeout(Duration::from_millis(200))
+        },
+        |io| {
+            sender(io);
+            io.of("/other").on("echo", async |args: RawArgs| args);
+        },
+    )
     .await;
     let manager = host.manager().build().expect("the url is right");
     let (release, blocked) = std::sync::mpsc::channel::<()>();
@@ -157,6 +164,7 @@ async fn a_handler_that_blocks_its_thread_delays_no_acknowledgement() {
         async {}
     });
     let socket = soon(socket.connect()).await.expect("it joins");
+    let id = socket.id();
     let other = soon(manager.socket("/other").connect())
         .await
         .expect("it joins");
@@ -164,9 +172,15 @@ async fn a_handler_that_blocks_its_thread_delays_no_acknowledgement() {
     heard.check(&["blocks"]).await;
     assert_eq!(soon(socket.emit_with_ack("echo", &1)).await, Ok(1));
     assert_eq!(soon(other.emit_with_ack("echo", &2)).await, Ok(2));
+    // Several heartbeats pass.
+    for n in 0..10 {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert_eq!(soon(socket.emit_with_ack("echo", &n)).await, Ok(n));
+    }
     heard.check_silence();
     release.send(()).expect("it waits");
     heard.check(&["goes on"]).await;
+    assert_eq!(socket.id(), id);
 }
 
 #[tokio::test]

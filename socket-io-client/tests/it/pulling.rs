@@ -161,7 +161,7 @@ async fn a_manager_tells_what_happens_to_all_its_sockets_in_one_order() {
 
 pub(crate) fn describe(event: ManagerEvent) -> String {
     match event {
-        ManagerEvent::Open => "open".into(),
+        ManagerEvent::Open(_) => "open".into(),
         ManagerEvent::Error(_) => "error".into(),
         ManagerEvent::Close { reason, .. } => format!("close:{reason}"),
         ManagerEvent::Upgrade => "upgrade".into(),

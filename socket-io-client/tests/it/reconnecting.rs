@@ -1,6 +1,8 @@
 //! Lost connections, and what comes of them.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use socket_io::{Data as PeerData, RecoveryConfig, Socket as Peer};
 use socket_io_client::{ManagerEvents, ManagerState, RawArgs, Reconnect, SocketEvent, Transport};
@@ -210,7 +212,7 @@ async fn a_recovered_connection_has_its_id_and_misses_nothing() {
     let mut events = socket.events();
     soon(socket.connect()).await.expect("it joins");
     let id = socket.id();
-    assert!(!socket.is_recovered());
+    assert!(!socket.recovered());
     socket.emit("send", &1).expect("it is sent");
     assert!(matches!(
         soon(events.recv()).await,
@@ -234,8 +236,31 @@ async fn a_recovered_connection_has_its_id_and_misses_nothing() {
         });
     }
     assert_eq!(seen, ["transport close", "Ok(2)", "recovered true"]);
-    assert!(socket.is_recovered());
+    assert!(socket.recovered());
     assert_eq!(socket.id(), id);
+}
+
+#[tokio::test]
+async fn what_is_emitted_after_the_machine_slept_waits_for_the_next_connection() {
+    let host = Host::start(|io| {
+        io.of("/").on("echo", async |args: RawArgs| args);
+    })
+    .await;
+    let asleep = Arc::new(AtomicU64::new(0));
+    let clock = asleep.clone();
+    let manager = host.manager().engine(|engine| {
+        engine.wall_clock(move || {
+            SystemTime::now() + Duration::from_secs(clock.load(Ordering::Relaxed))
+        })
+    });
+    let manager = manager.build().expect("the url is right");
+    let socket = soon(manager.socket("/").connect()).await.expect("it joins");
+    let mut events = manager.all_events();
+    asleep.store(3600, Ordering::Relaxed);
+    let answer = socket.emit_with_ack::<u8>("echo", &1);
+    assert!(socket.buffered() > 0);
+    assert_eq!(seen(&mut events, 1).await, ["/ disconnect:ping timeout"]);
+    assert_eq!(soon(answer).await, Ok(1));
 }
 
 #[tokio::test]

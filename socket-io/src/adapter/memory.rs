@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::RwLock;
 use slab::Slab;
@@ -16,12 +16,12 @@ use crate::server::{Namespace, Socket};
 #[derive(Default)]
 pub struct MemoryAdapter {
     members: RwLock<Members>,
-    events: OnceLock<RoomEvents>,
+    events: OnceLock<Arc<RoomEvents>>,
 }
 
 impl MemoryAdapter {
     /// Where changes are told, if anybody wants to know.
-    fn events(&self) -> Option<&RoomEvents> {
+    fn events(&self) -> Option<&Arc<RoomEvents>> {
         self.events.get().filter(|events| events.are_wanted())
     }
 }
@@ -35,7 +35,7 @@ struct Members {
 
 struct Member {
     socket: Socket,
-    rooms: SmallVec<[Room; 2]>,
+    rooms: SmallVec<[Room; 1]>,
 }
 
 impl Members {
@@ -49,7 +49,7 @@ impl Members {
         key: usize,
         room: &Room,
         id: &SocketId,
-        events: Option<&RoomEvents>,
+        events: Option<&Arc<RoomEvents>>,
     ) {
         if let Some(members) = rooms.get_mut(room) {
             members.remove(&key);
@@ -139,9 +139,9 @@ impl Seen {
 
 impl Adapter for MemoryAdapter {
     fn start(&self, namespace: &Namespace) {
-        let events = RoomEvents::new(namespace.name().clone(), namespace.registry().clone());
+        let events = RoomEvents::new(namespace.name().clone(), namespace.handlers().clone());
         // An adapter belongs to one namespace.
-        drop(self.events.set(events));
+        drop(self.events.set(Arc::new(events)));
     }
 
     fn add(&self, socket: &Socket) {

@@ -14,6 +14,7 @@ use serde::{Serialize, Serializer};
 
 pub use memory::MemoryAdapter;
 pub use overflow::OverflowPolicy;
+pub(crate) use room_events::HoldBack;
 pub use room_events::{RoomChange, RoomEvent};
 
 use crate::protocol::Event;
@@ -194,11 +195,15 @@ pub type FetchSockets<'a> =
 /// | know sockets | `namespace.all().to(rooms).local().sockets()`, and [`SocketDetails::of`](crate::SocketDetails::of) each |
 /// | emit to servers | [`Namespace::receive_server_event`] |
 pub trait Adapter: fmt::Debug + Send + Sync + 'static {
-    /// The namespace begins to use the adapter. Called once, before everything else, and not for the namespace that [`of_matching`](crate::SocketIo::of_matching)
-    /// returns, which nobody joins. When the namespace is forgotten, the adapter is dropped, so it must not keep the namespace itself.
+    /// The namespace begins to use the adapter. Called once, before everything else, and not for parents of families, which nobody joins. When the namespace is
+    /// forgotten, the adapter is [closed](Self::close) and dropped, so it must not keep the namespace itself.
     fn start(&self, namespace: &Namespace) {
         let _ = namespace;
     }
+
+    /// The namespace was forgotten, or the server is closed: nobody joins any more, and nobody is in it. Called once if [`start`](Self::start) was. Of two
+    /// namespaces that are made for one name in the same moment, one is closed before anybody could join. It must not block.
+    fn close(&self) {}
 
     /// A socket joined the namespace.
     fn add(&self, socket: &Socket);
@@ -237,6 +242,10 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
 
     /// Sends a packet to the sockets that match, and tells what became of it for each of this process. No lock of the adapter is held meanwhile. What is in the
     /// packet, [`EventPacket::event`] tells.
+    ///
+    /// With [connection state recovery](crate::SocketIoBuilder::recovery), the other events of the namespace wait for this one, and so do clients that come
+    /// back for this, [`add`](Self::add) and [`join`](Self::join). So none of the three may emit to the namespace then, or make one of its sockets leave, nor wait
+    /// for somebody who does.
     fn broadcast(
         &self,
         packet: &EventPacket<'_>,

@@ -7,6 +7,7 @@
 //! | a socket leaves, others stay | `Left` |
 //! | the last one leaves | `Left`, `Deleted` |
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use super::{Room, SocketId};
 use crate::server::handler::{Panic, caught};
-use crate::server::handlers::Registry;
+use crate::server::handlers::Inherited;
 
 /// A room of a namespace has changed, on this process; see [`Namespace::on_room_event`](crate::Namespace::on_room_event).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +48,7 @@ pub enum RoomChange {
 #[derive(Debug)]
 pub(super) struct RoomEvents {
     namespace: Text,
-    registry: Arc<Registry>,
+    handlers: Arc<Inherited>,
     queue: Mutex<Queue>,
 }
 
@@ -58,18 +59,42 @@ struct Queue {
     is_passed_on: bool,
 }
 
+thread_local! {
+    /// What this thread has to pass on later.
+    static HELD_BACK: RefCell<Option<Vec<Arc<RoomEvents>>>> = const { RefCell::new(None) };
+}
+
+/// Holds back what this thread does to rooms while it has a lock that hooks might want. Dropped, it passes everything on.
+#[derive(Debug)]
+pub(crate) struct HoldBack;
+
+impl HoldBack {
+    pub(crate) fn new() -> Self {
+        HELD_BACK.set(Some(Vec::new()));
+        Self
+    }
+}
+
+impl Drop for HoldBack {
+    fn drop(&mut self) {
+        for events in HELD_BACK.take().into_iter().flatten() {
+            events.pass_on();
+        }
+    }
+}
+
 impl RoomEvents {
-    pub(super) fn new(namespace: Text, registry: Arc<Registry>) -> Self {
+    pub(super) fn new(namespace: Text, handlers: Arc<Inherited>) -> Self {
         Self {
             namespace,
-            registry,
+            handlers,
             queue: Mutex::default(),
         }
     }
 
     /// Whether anybody wants to know.
     pub(super) fn are_wanted(&self) -> bool {
-        self.registry.watches_rooms()
+        self.handlers.registry().watches_rooms()
     }
 
     /// Notes a change, while the lock is held under which it was made.
@@ -82,7 +107,15 @@ impl RoomEvents {
     }
 
     /// Calls the hooks for what was noted, outside of all locks. Changes that a hook makes are passed on when it is done.
-    pub(super) fn pass_on(&self) {
+    pub(super) fn pass_on(self: &Arc<Self>) {
+        let held_back = HELD_BACK.with_borrow_mut(|held_back| {
+            let held_back = held_back.as_mut()?;
+            held_back.push(self.clone());
+            Some(())
+        });
+        if held_back.is_some() {
+            return;
+        }
         let mut queue = self.queue.lock();
         if queue.is_passed_on {
             return;
@@ -90,7 +123,7 @@ impl RoomEvents {
         queue.is_passed_on = true;
         while let Some(event) = queue.events.pop_front() {
             MutexGuard::unlocked(&mut queue, || {
-                for hook in self.registry.room_hooks().iter() {
+                for hook in self.handlers.registry().room_hooks().iter() {
                     if let Err(Panic(message)) = caught(|| hook(&event)) {
                         tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_room_event", reason = message);
                     }

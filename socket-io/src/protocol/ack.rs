@@ -59,12 +59,17 @@ impl<C> PendingAcks<C> {
 
     /// Takes out what waits for the answer `id`; `None` for an unknown id and for a second answer, which are to be ignored.
     pub fn complete(&mut self, id: AckId) -> Option<C> {
-        self.pending.remove(&id)
+        let completion = self.pending.remove(&id);
+        if self.pending.is_empty() {
+            // An empty map may keep memory, and most peers are asked now and then only.
+            self.pending = BTreeMap::new();
+        }
+        completion
     }
 
     /// Gives up waiting for `id`, as after a timeout.
     pub fn remove(&mut self, id: AckId) -> Option<C> {
-        self.pending.remove(&id)
+        self.complete(id)
     }
 
     /// Takes everything out, in the order of the ids, because the peer is gone.

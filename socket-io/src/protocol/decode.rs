@@ -62,28 +62,31 @@ impl DecoderLimits {
 }
 
 /// Puts the packets of one connection together. [`Parser::decoder`](super::Parser::decoder) makes those for other formats than JSON.
-#[derive(Debug, Default)]
-pub struct Decoder {
-    limits: DecoderLimits,
-    state: State,
-}
+#[derive(Debug)]
+pub struct Decoder(State);
 
 enum State {
-    Json(Option<Box<Pending>>),
+    Json(Json),
     MessagePack(msgpack::Format),
     Custom(Box<dyn PacketDecoder>),
 }
 
-impl Default for State {
+#[derive(Debug, Default)]
+struct Json {
+    limits: DecoderLimits,
+    pending: Option<Box<Pending>>,
+}
+
+impl Default for Decoder {
     fn default() -> Self {
-        Self::Json(None)
+        Self::new(DecoderLimits::default())
     }
 }
 
 impl fmt::Debug for State {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Json(pending) => f.debug_tuple("Json").field(pending).finish(),
+            Self::Json(json) => json.fmt(f),
             Self::MessagePack(_) => f.write_str("MessagePack"),
             Self::Custom(_) => f.write_str("Custom"),
         }
@@ -102,30 +105,24 @@ struct Pending {
 impl Decoder {
     /// Waits for the first packet, as JSON.
     pub fn new(limits: DecoderLimits) -> Self {
-        Self {
+        Self(State::Json(Json {
             limits,
-            state: State::default(),
-        }
+            pending: None,
+        }))
     }
 
     pub(super) fn message_pack(format: msgpack::Format) -> Self {
-        Self {
-            limits: DecoderLimits::default(),
-            state: State::MessagePack(format),
-        }
+        Self(State::MessagePack(format))
     }
 
     pub(super) fn custom(decoder: Box<dyn PacketDecoder>) -> Self {
-        Self {
-            limits: DecoderLimits::default(),
-            state: State::Custom(decoder),
-        }
+        Self(State::Custom(decoder))
     }
 
     /// Whether attachments are missing. How long they may take is up to the connection.
     pub fn awaiting(&self) -> bool {
-        match &self.state {
-            State::Json(pending) => pending.is_some(),
+        match &self.0 {
+            State::Json(json) => json.pending.is_some(),
             State::MessagePack(_) => false,
             State::Custom(decoder) => decoder.awaiting(),
         }
@@ -140,15 +137,20 @@ impl Decoder {
     ///
     /// [`DecodeError`]; every one is a violation of the protocol, for which the reference closes the connection.
     pub fn handle(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
-        let pending = match &mut self.state {
-            State::Json(pending) => pending.take(),
-            State::MessagePack(format) => return format.decode(message).map(Some),
+        match &mut self.0 {
+            State::Json(json) => json.handle(message),
+            State::MessagePack(format) => format.decode(message).map(Some),
             State::Custom(decoder) => {
                 let packet = decoder.handle(message)?;
-                return packet.map(Packet::try_from).transpose();
+                packet.map(Packet::try_from).transpose()
             }
-        };
-        match (message, pending) {
+        }
+    }
+}
+
+impl Json {
+    fn handle(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
+        match (message, self.pending.take()) {
             (Message::Text(text), None) => self.handle_text(&text),
             (Message::Binary(data), Some(pending)) => self.handle_attachment(data, pending),
             (Message::Text(_), Some(_)) => Err(DecodeError::UnexpectedText),
@@ -179,12 +181,12 @@ impl Decoder {
         if expected == 0 {
             return Ok(Some(packet));
         }
-        self.state = State::Json(Some(Box::new(Pending {
+        self.pending = Some(Box::new(Pending {
             packet,
             expected,
             attachments: Vec::new(),
             bytes: 0,
-        })));
+        }));
         Ok(None)
     }
 
@@ -220,7 +222,7 @@ impl Decoder {
         }
         pending.attachments.push(data);
         if pending.attachments.len() < pending.expected {
-            self.state = State::Json(Some(pending));
+            self.pending = Some(pending);
             return Ok(None);
         }
         let Pending {

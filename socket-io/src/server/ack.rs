@@ -89,6 +89,16 @@ impl RemoteAnswers {
         self.tell(Answer::ServerLost);
     }
 
+    /// What a socket of this process is to complete.
+    pub(crate) fn completion(&self) -> Completion {
+        Completion::Many(self.sender.clone())
+    }
+
+    /// A socket of this process will not answer.
+    pub(crate) fn local(&self, id: &SocketId, error: AckError) {
+        self.tell(Answer::Local(id.clone(), Err(error)));
+    }
+
     /// Nobody may be waiting any more, which is no error.
     fn tell(&self, answer: Answer) {
         let _ = self.sender.send(answer);

@@ -6,13 +6,15 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
-use super::ack::{Answer, BroadcastAcks, Completion, RemoteAnswers};
+use super::ack::{BroadcastAcks, RemoteAnswers};
 use super::emit::{self, Outcome};
 use super::error::{AckError, EmitError};
 use super::namespace::Namespace;
+use super::packet::EventPacket;
 use super::remote::{FetchError, RemoteSocket};
 use super::socket::Socket;
 use crate::adapter::{Delivery, Flags, IntoRooms, OverflowPolicy, SocketId, Target};
+use crate::protocol::AckId;
 
 /// A choice of sockets, and what is to be done with them. Each step returns the changed choice; nothing happens before the last one.
 ///
@@ -101,7 +103,8 @@ impl Broadcast {
         self
     }
 
-    /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile.
+    /// Sends an event to the chosen sockets. The packet is encoded once and its bytes are shared by all recipients; no lock is held meanwhile, unless
+    /// [connection state recovery](crate::SocketIoBuilder::recovery) is on.
     ///
     /// A recipient whose outbox is full is disconnected, since a gap in what it gets would go unnoticed, or what [`overflow`](Self::overflow) says happens;
     /// [`Delivery`] counts them.
@@ -185,40 +188,75 @@ impl Broadcast {
         data: &(impl Serialize + ?Sized),
     ) -> BroadcastAcks<R> {
         let id = self.namespace.next_ack_id();
-        let packet = match emit::encode(&self.namespace, event, Some(id), data, self.flags) {
-            Ok(packet) => packet,
+        let time = self
+            .timeout
+            .unwrap_or_else(|| self.namespace.config().ack_timeout);
+        let (sender, answers) = mpsc::unbounded_channel();
+        let remote = RemoteAnswers::new(sender, time);
+        let recipients = match self.ask(id, event, data, &remote) {
+            Ok(recipients) => recipients,
             Err(error) => return BroadcastAcks::failed(error),
         };
-        let (sender, answers) = mpsc::unbounded_channel();
-        let mut recipients = self.sockets();
-        recipients.retain(|socket| {
-            if let Err(error) = socket.expect_ack(id, Completion::Many(sender.clone())) {
+        // Only adapters may keep a handle, since answers are waited for until all are dropped.
+        drop(remote);
+        BroadcastAcks::new(Some(id), recipients, answers, time)
+    }
+
+    /// Sends a question, and returns those of this process of whom an answer is expected, or said to be missing.
+    fn ask(
+        &self,
+        id: AckId,
+        event: &str,
+        data: &(impl Serialize + ?Sized),
+        answers: &RemoteAnswers,
+    ) -> Result<Vec<Socket>, EmitError> {
+        let mut recipients = Vec::new();
+        let Some(children) = self.namespace.family() else {
+            let packet = emit::encode(&self.namespace, event, Some(id), data, self.flags)?;
+            self.ask_namespace(&self.namespace, id, &packet, answers, &mut recipients);
+            return Ok(recipients);
+        };
+        let outgoing = emit::outgoing(&self.namespace, event, data)?;
+        for child in &children {
+            let packet = emit::address(child, &outgoing, Some(id), self.flags);
+            self.ask_namespace(child, id, &packet, answers, &mut recipients);
+        }
+        Ok(recipients)
+    }
+
+    fn ask_namespace(
+        &self,
+        namespace: &Namespace,
+        id: AckId,
+        packet: &EventPacket<'_>,
+        answers: &RemoteAnswers,
+        recipients: &mut Vec<Socket>,
+    ) {
+        let adapter = namespace.adapter();
+        let mut sockets = adapter.sockets(&self.target);
+        sockets.retain(|socket| {
+            if let Err(error) = socket.expect_ack(id, answers.completion()) {
                 let error = match error {
                     EmitError::Disconnected => AckError::Disconnected,
                     error => AckError::Emit(error),
                 };
-                let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
+                answers.local(socket.id(), error);
                 return true;
             }
-            let outcome = socket.deliver(&packet, self.flags);
+            let outcome = socket.deliver(packet, self.flags);
             let error = match outcome {
                 Outcome::Queued | Outcome::Replaced => return true,
                 Outcome::Skipped | Outcome::Dropped => AckError::Skipped,
                 Outcome::Overflowed | Outcome::Disconnected => AckError::Disconnected,
             };
             socket.forget_ack(id);
-            let _ = sender.send(Answer::Local(socket.id().clone(), Err(error)));
+            answers.local(socket.id(), error);
             outcome != Outcome::Skipped
         });
-        let time = self
-            .timeout
-            .unwrap_or_else(|| self.namespace.config().ack_timeout);
+        recipients.append(&mut sockets);
         if !self.flags.local {
-            let remote = RemoteAnswers::new(sender, time);
-            let adapter = self.namespace.adapter();
-            adapter.broadcast_with_ack(&packet, &self.target, self.flags, remote);
+            adapter.broadcast_with_ack(packet, &self.target, self.flags, answers.clone());
         }
-        BroadcastAcks::new(Some(id), recipients, answers, time)
     }
 
     /// The chosen sockets of this process.

@@ -12,6 +12,7 @@ use http::request::Parts;
 use serde::Serialize;
 
 use super::bundle::Bundles;
+use super::connection::Connection;
 use super::error::HandlerError;
 use super::handler::{Panic, caught};
 use super::log;
@@ -35,6 +36,8 @@ pub(crate) struct Config {
     pub(crate) attachment_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) max_joining: usize,
+    pub(crate) max_child_namespaces: usize,
+    pub(crate) cleanup_empty_child_namespaces: bool,
     pub(crate) max_handlers: usize,
     pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
@@ -59,7 +62,7 @@ impl Config {
     }
 
     /// Tells the error hook, or else the log.
-    pub(crate) fn report(&self, socket: Option<&Socket>, error: &HandlerError) {
+    pub(crate) fn report(&self, connection: Option<&Connection>, error: &HandlerError) {
         Tally::count(&self.tally.handler_failures);
         match &self.on_error {
             Some(observe) => {
@@ -67,7 +70,7 @@ impl Config {
                     tracing::error!(name: "hook_panicked", target: "socket_io", hook = "on_error", reason = message);
                 }
             }
-            None => log::handler_failed(socket, error),
+            None => log::handler_failed(connection, error),
         }
     }
 
@@ -109,6 +112,8 @@ impl Default for SocketIoBuilder {
                 attachment_timeout: Duration::from_secs(30),
                 max_namespaces: 256,
                 max_joining: 64,
+                max_child_namespaces: 100_000,
+                cleanup_empty_child_namespaces: true,
                 max_handlers: 1024,
                 inbox_limit: 1 << 20,
                 max_acks: 10_000,
@@ -186,7 +191,8 @@ impl SocketIoBuilder {
     }
 
     /// Bytes that may wait for a slow client, over all its namespaces, as they stand on the wire. Default 16 MiB; the reference has no limit. An outbox that is
-    /// empty takes a packet of any size. Small packets take more memory than bytes: about 200 each if they are this client's alone.
+    /// empty takes a packet of any size. Small packets take more memory than bytes, about 200 each if they are this client's alone, so no more packets and
+    /// attachments wait than one for each 128 bytes of the limit (131 072 by default), or 1024 if those are more.
     ///
     /// What happens at the limit is said by [`emit_overflow`](Self::emit_overflow) and [`broadcast_overflow`](Self::broadcast_overflow), or by the
     /// event itself: [`Emit::overflow`](crate::Emit::overflow), [`Broadcast::overflow`](crate::Broadcast::overflow). Making a socket leave always works: what tells
@@ -287,9 +293,25 @@ impl SocketIoBuilder {
         self
     }
 
-    /// How many namespaces of one connection may be waiting for their middlewares; further ones are refused. Default 64; the reference has no limit.
+    /// How many namespaces of one connection may be waiting for their middlewares, or for the function that decides on them; further
+    /// ones are refused. Default 64; the reference has no limit.
     pub fn max_joining(mut self, namespaces: usize) -> Self {
         self.config.max_joining = namespaces;
+        self
+    }
+
+    /// How many namespaces there may be at a time that were made for clients, being children of [families](crate::SocketIo::of_path); further ones are refused
+    /// with `too many namespaces`. Default 100 000; the reference has no limit. A child that the program has named with `of` is not counted.
+    pub fn max_child_namespaces(mut self, namespaces: usize) -> Self {
+        self.config.max_child_namespaces = namespaces;
+        self
+    }
+
+    /// Whether namespaces that were made for clients are forgotten when the last socket has left, unless the program has named them with `of`, or a client may
+    /// [come back](Self::recovery); see [`RecoveryConfig::max_empty_namespaces`](crate::RecoveryConfig::max_empty_namespaces). Default true, so that clients cannot use up [`max_child_namespaces`](Self::max_child_namespaces) by coming and going; the reference keeps them unless it is told
+    /// otherwise.
+    pub fn cleanup_empty_child_namespaces(mut self, cleanup: bool) -> Self {
+        self.config.cleanup_empty_child_namespaces = cleanup;
         self
     }
 
@@ -401,17 +423,21 @@ impl SocketIoBuilder {
 
     /// Lets a client whose connection broke get its session back: its id, rooms and data, and the events that it has missed. Off by default.
     ///
-    /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text; only volatile events and
-    /// those that want an acknowledgement have none, and are not recovered. A client that has not received an event with an offset starts anew when it comes
-    /// back, so send each one something in `on_connect`. [`Socket::recovered`](crate::Socket::recovered) tells which it was.
+    /// The official clients do their part by themselves. Every event then has one more argument, an [`Offset`](crate::Offset) as text. Volatile events,
+    /// those of which only the [`latest`](crate::Emit::latest) is wanted and those that want an acknowledgement have none, and are not recovered; if their last
+    /// argument is a string, the client takes it for an offset, and cannot come back until it has received an event that has one. A client that has not received
+    /// any event with an offset starts anew, so send each one something in `on_connect`. [`Socket::recovered`] tells which it was.
     ///
     /// A session is kept when the connection ends, not when the client or the server makes the socket leave the namespace. It is given back once; while the
-    /// old connection is still thought to live, the client that comes back pushes it out. Rooms count as they were when the client left; who leaves or joins
-    /// one by [`Broadcast::join`](crate::Broadcast::join) meanwhile does so without those who are away.
+    /// old connection is still thought to live, the client that comes back pushes it out. It becomes a new [`Socket`], with the old one's
+    /// [`Grant`](crate::Grant), but without handlers of its own; for clients that may be away, emit to the id (`io.to(id)`), since the old `Socket` has left for
+    /// good. Rooms count as they were when the client left; [`Broadcast::join`](crate::Broadcast::join) and [`leave`](crate::Broadcast::leave) do not reach
+    /// those who are away.
     ///
     /// Whatever cannot be recovered has one outcome: the client gets a new session, and notices (`socket.recovered` is false).
     ///
-    /// Events of a namespace are sent one after the other then, so that they reach everybody in the order of their offsets.
+    /// Events of a namespace are sent one after the other then, so that they reach everybody in the order of their offsets. Clients of Socket.IO 1 and 2 cannot
+    /// come back; they see offsets in broadcasts.
     ///
     /// ```
     /// use std::time::Duration;
@@ -471,6 +497,7 @@ impl fmt::Debug for Config {
             .field("attachment_timeout", &self.attachment_timeout)
             .field("max_namespaces", &self.max_namespaces)
             .field("max_joining", &self.max_joining)
+            .field("max_child_namespaces", &self.max_child_namespaces)
             .field("max_handlers", &self.max_handlers)
             .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)

@@ -1,9 +1,8 @@
 //! One Engine.IO session: its packets find their namespaces, in the connection's one task.
 
-use std::future::poll_fn;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -33,8 +32,6 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
-    /// How many sockets there were.
-    places: AtomicU32,
     state: Mutex<State>,
 }
 
@@ -42,6 +39,8 @@ pub(crate) struct Connection {
 struct State {
     /// Those that have joined.
     sockets: SmallVec<[Socket; 1]>,
+    /// How many there were, those that did not join among them.
+    places: u32,
     /// Namespaces that were left a short while ago.
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
@@ -71,14 +70,16 @@ impl Connection {
         Self {
             io,
             sender,
-            places: AtomicU32::new(0),
             state: Mutex::default(),
         }
     }
 
     /// How many sockets there were before a new one.
     pub(crate) fn next_place(&self) -> u32 {
-        self.places.fetch_add(1, Ordering::Relaxed)
+        let mut state = self.state.lock();
+        let place = state.places;
+        state.places = place.wrapping_add(1);
+        place
     }
 
     pub(crate) fn sockets(&self) -> SmallVec<[Socket; 1]> {
@@ -107,6 +108,14 @@ impl Connection {
             state.remember(socket.namespace().name());
         }
         admitted
+    }
+
+    /// What logs may call a socket: ids of old clients are made of the session's, which is a credential.
+    pub(crate) fn log_id<'a>(&self, id: &'a str) -> &'a str {
+        match self.sender.revision() {
+            Revision::V3 => "",
+            Revision::V4 => id,
+        }
     }
 
     pub(super) fn socket(&self, namespace: &str) -> Option<Socket> {
@@ -226,7 +235,7 @@ impl Drop for RunningHandler {
     }
 }
 
-/// The task of a connection.
+/// The task of a connection. It is a future by itself, and not an `async fn`, which would keep room for it twice.
 pub(crate) struct Driver {
     pub(super) engine: engine_io::Socket,
     pub(super) connection: Arc<Connection>,
@@ -236,6 +245,8 @@ pub(crate) struct Driver {
     inbox: Option<Box<Inbox>>,
     /// Bytes of the messages of the packet that is arriving.
     arrived: usize,
+    /// It was polled before.
+    has_begun: bool,
     /// No namespace was joined yet.
     pub(super) is_new: bool,
     /// Too many handlers are running.
@@ -268,6 +279,7 @@ impl Driver {
             joining: Vec::new(),
             inbox: None,
             arrived: 0,
+            has_begun: false,
             is_new: true,
             is_busy: false,
             deadline,
@@ -276,20 +288,9 @@ impl Driver {
         }
     }
 
-    pub(crate) async fn run(mut self) {
-        if self.is_eio3() {
-            self.join(&Text::from_static("/"), None);
-        }
-        loop {
-            match poll_fn(|cx| self.poll_step(cx)).await {
-                Step::Message(message) => self.handle_message(message),
-                Step::Progress(progress) => self.go_on(progress),
-                Step::Turn(turn) => self.handle_turn(turn),
-                Step::TimeUp => self.handle_time_up(),
-                Step::Closed => break,
-            }
-        }
-        let reason = match self.engine.close_reason() {
+    /// Why its sockets leave, now that the engine's is closed.
+    fn reason(&self) -> DisconnectReason {
+        match self.engine.close_reason() {
             Some(CloseReason::ParseError) => DisconnectReason::ParseError,
             Some(CloseReason::PingTimeout) => DisconnectReason::PingTimeout,
             Some(CloseReason::TransportClose) => DisconnectReason::TransportClose,
@@ -297,8 +298,7 @@ impl Driver {
             // The server drains, or the socket joined while the others were told.
             _ if self.connection.io.is_shutting_down() => DisconnectReason::ServerShuttingDown,
             _ => DisconnectReason::ForcedClose,
-        };
-        self.leave_all(reason);
+        }
     }
 
     pub(super) fn is_eio3(&self) -> bool {
@@ -309,6 +309,10 @@ impl Driver {
         for index in 0..self.joining.len() {
             if let Poll::Ready(progress) = self.joining[index].poll(cx) {
                 self.joining.remove(index);
+                if self.joining.is_empty() {
+                    // Most connections do not join another namespace.
+                    self.joining = Vec::new();
+                }
                 return Poll::Ready(Step::Progress(progress));
             }
         }
@@ -350,6 +354,11 @@ impl Driver {
             Ok(None) => {}
             Err(error) => self.violate(&error.to_string()),
         }
+        self.limit_attachments();
+    }
+
+    /// Attachments that are awaited have so much time from now on, if they had no limit yet. Before the first namespace there is another one.
+    pub(super) fn limit_attachments(&mut self) {
         if self.is_new {
             return;
         }
@@ -558,6 +567,28 @@ impl Driver {
         for joining in std::mem::take(&mut self.joining) {
             joining.abandon(&self.connection.io, reason);
         }
+    }
+}
+
+impl Future for Driver {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        if !std::mem::replace(&mut this.has_begun, true) && this.is_eio3() {
+            this.join(&Text::from_static("/"), None);
+        }
+        loop {
+            match ready!(this.poll_step(cx)) {
+                Step::Message(message) => this.handle_message(message),
+                Step::Progress(progress) => this.go_on(progress),
+                Step::Turn(turn) => this.handle_turn(turn),
+                Step::TimeUp => this.handle_time_up(),
+                Step::Closed => break,
+            }
+        }
+        this.leave_all(this.reason());
+        Poll::Ready(())
     }
 }
 

@@ -26,7 +26,7 @@ impl Drain {
         }
     }
 
-    /// How long handlers may still run once the last connection is closed. Default 10 s.
+    /// How long handlers may still run once the last connection is closed, and a [`SessionStore`](crate::SessionStore) may take to keep sessions. Default 10 s.
     pub fn wait_for_handlers(mut self, time: Duration) -> Self {
         self.handlers = time;
         self

@@ -143,7 +143,7 @@ pub(crate) fn to_one(
     }
 }
 
-/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process.
+/// Sends an event to the sockets of a namespace that match, and tells what became of it for each of this process. Those of a parent are its children's.
 pub(crate) fn to_many(
     namespace: &Namespace,
     event: &str,
@@ -153,9 +153,22 @@ pub(crate) fn to_many(
     flags: Flags,
     told: &mut dyn FnMut(&SocketId, Outcome),
 ) -> Result<(), EmitError> {
-    if let (Some(journal), None, false) = (namespace.journal(), latest, flags.volatile) {
+    let numbered = latest.is_none() && !flags.volatile;
+    let mut send = |namespace: &Namespace, outgoing: Outgoing| {
+        if let (Some(journal), true) = (namespace.journal(), numbered) {
+            journal.send_to_many(namespace, outgoing, target, flags, told);
+        } else {
+            let packet = address(namespace, &outgoing, None, flags).with_latest(event, latest);
+            namespace.adapter().broadcast(&packet, target, flags, told);
+        }
+    };
+    if let Some(children) = namespace.family() {
         let outgoing = outgoing(namespace, event, data)?;
-        journal.send_to_many(namespace, outgoing, target, flags, told);
+        for child in &children {
+            send(child, outgoing.clone());
+        }
+    } else if numbered && namespace.journal().is_some() {
+        send(namespace, outgoing(namespace, event, data)?);
     } else {
         let packet = encode(namespace, event, None, data, flags)?;
         let packet = packet.with_latest(event, latest);
@@ -164,8 +177,8 @@ pub(crate) fn to_many(
     Ok(())
 }
 
-/// Writes an event, all but its offset.
-fn outgoing(
+/// Writes an event, all but its namespace, id and offset.
+pub(crate) fn outgoing(
     namespace: &Namespace,
     event: &str,
     data: &(impl Serialize + ?Sized),
@@ -188,12 +201,26 @@ pub(crate) fn encode<'a>(
         config
             .parser
             .encode_event(namespace.name(), event, ack, data, config.max_attachments)?;
-    let packet = if flags.uncompressed {
+    Ok(EventPacket::new(namespace, flagged(packet, flags)))
+}
+
+/// A written event for clients of one of several namespaces.
+pub(crate) fn address<'a>(
+    namespace: &'a Namespace,
+    outgoing: &Outgoing,
+    ack: Option<AckId>,
+    flags: Flags,
+) -> EventPacket<'a> {
+    let packet = outgoing.encode(namespace.name(), ack);
+    EventPacket::new(namespace, flagged(packet, flags))
+}
+
+pub(crate) fn flagged(packet: Encoded, flags: Flags) -> Encoded {
+    if flags.uncompressed {
         packet.uncompressed()
     } else {
         packet
-    };
-    Ok(EventPacket::new(namespace, packet))
+    }
 }
 
 impl Socket {

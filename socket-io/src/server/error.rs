@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use engine_io::{SendError, Text};
 
-use super::Refusal;
 use super::grant::EXPIRED;
+use super::{ParamsError, Refusal};
 use crate::adapter::SocketId;
 use crate::protocol::{AckError as PendingError, ArgsError, EncodeError};
 
@@ -123,7 +123,7 @@ impl From<EmitError> for AckError {
 pub struct HandlerError {
     /// The namespace.
     pub namespace: Text,
-    /// The socket; none for events between servers.
+    /// The socket; none for events between servers, and for functions that decide on namespaces.
     pub socket: Option<SocketId>,
     /// The event; `connection`, `disconnecting` and `disconnect` for those handlers.
     pub event: Text,
@@ -141,6 +141,8 @@ pub enum Failure {
     Returned(Refusal),
     /// The event does not have the arguments that the handler wants; it was not called.
     Args(ArgsError),
+    /// The namespace does not have the parameters that the handler wants; it was not called.
+    Params(ParamsError),
     /// The handler wants something that is not there, such as shared state that was never given; it was not called.
     Missing(String),
     /// The acknowledgement could not be sent.
@@ -163,10 +165,9 @@ impl Failure {
 
 impl fmt::Display for HandlerError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "event {:?} of ", self.event)?;
-        match &self.socket {
-            Some(socket) => socket.fmt(f)?,
-            None => f.write_str("another server")?,
+        write!(f, "event {:?}", self.event)?;
+        if let Some(socket) = &self.socket {
+            write!(f, " of {socket}")?;
         }
         write!(f, " in {}: {}", self.namespace, self.failure)
     }
@@ -178,6 +179,7 @@ impl fmt::Display for Failure {
             Self::Panicked(message) => write!(f, "handler panicked: {message}"),
             Self::Returned(refusal) => write!(f, "handler returned an error: {refusal}"),
             Self::Args(error) => error.fmt(f),
+            Self::Params(error) => error.fmt(f),
             Self::Missing(what) => f.write_str(what),
             Self::Reply(error) => write!(f, "acknowledgement not sent: {error}"),
             Self::Farewell(error) => write!(f, "last event not sent: {error}"),

@@ -51,6 +51,7 @@ impl Context {
 /// | [`Ack`] | the acknowledgement, to be sent by hand |
 /// | [`Auth<T>`] | what the client sent when it joined the namespace |
 /// | [`Handshake`] | the request that opened the connection |
+/// | [`Params<T>`](crate::Params) | the parameters of the namespace |
 /// | [`State<T>`] | state shared by all handlers, given to the builder |
 /// | [`SocketData<T>`] | data of the socket, such as what a middleware returned |
 /// | [`DisconnectReason`] | why the socket left, in `on_disconnect` |
@@ -135,15 +136,21 @@ impl FromContext for Handshake {
     }
 }
 
-impl<T: Send + Sync + 'static> FromContext for State<T> {
-    fn from_context(context: &Context) -> Result<Self, Failure> {
+impl<T: Send + Sync + 'static> State<T> {
+    pub(crate) fn of(io: &SocketIo) -> Result<Self, Failure> {
         let missing = || {
             let name = std::any::type_name::<T>();
             Failure::Missing(format!(
                 "no shared state of type {name}: give it to `SocketIo::builder().state(…)`"
             ))
         };
-        context.socket.io().state().map(Self).ok_or_else(missing)
+        io.state().map(Self).ok_or_else(missing)
+    }
+}
+
+impl<T: Send + Sync + 'static> FromContext for State<T> {
+    fn from_context(context: &Context) -> Result<Self, Failure> {
+        Self::of(&context.socket.connection().io)
     }
 }
 

@@ -197,6 +197,7 @@ pub(crate) fn fail(socket: &Socket, event: Text, question: Option<&Question>, fa
 pub(crate) fn refusal_of(failure: &Failure) -> Refusal {
     match failure {
         Failure::Args(error) => Refusal::new(error.to_string()),
+        Failure::Params(error) if error.is_clients() => Refusal::new(error.to_string()),
         Failure::Returned(refusal) => refusal.clone(),
         _ => Refusal::new("internal error"),
     }

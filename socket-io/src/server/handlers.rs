@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use engine_io::Text;
 use parking_lot::RwLock;
@@ -163,7 +163,7 @@ impl Handlers {
 }
 
 /// Lists of handlers are shared by those who run them, so a new one is made.
-fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
+pub(crate) fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
     *list = list.iter().cloned().chain([item]).collect();
 }
 
@@ -333,6 +333,32 @@ impl fmt::Debug for Registry {
         f.debug_struct("Registry")
             .field("events", &self.event_names())
             .finish_non_exhaustive()
+    }
+}
+
+/// The handlers of a namespace. A child has those of its family until some are added to it alone.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited {
+    shared: Arc<Registry>,
+    own: OnceLock<Registry>,
+}
+
+impl Inherited {
+    pub(crate) fn from(shared: Arc<Registry>) -> Self {
+        Self {
+            shared,
+            own: OnceLock::new(),
+        }
+    }
+
+    /// Those that count.
+    pub(crate) fn registry(&self) -> &Registry {
+        self.own.get().unwrap_or(&self.shared)
+    }
+
+    /// Those of this namespace alone, which begin as a copy.
+    pub(crate) fn own(&self) -> &Registry {
+        self.own.get_or_init(|| self.shared.copy())
     }
 }
 

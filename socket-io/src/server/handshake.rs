@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use engine_io::Request;
+use engine_io::{Request, Text};
 use http::request::Parts;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde::ser::{SerializeMap, Serializer};
 
-use super::socket::Socket;
+use super::connection::Connection;
 use crate::protocol::{ArgsError, RawJson};
 
 /// The request that opened a socket's connection, and what the client sent when it joined the namespace.
@@ -18,16 +19,17 @@ use crate::protocol::{ArgsError, RawJson};
 /// It serializes to the object that the reference calls `handshake`: `headers`, `time`, `address`, `xdomain`, `secure`, `issued`, `url`, `query`, `auth`.
 #[derive(Clone)]
 pub struct Handshake {
-    socket: Socket,
+    connection: Arc<Connection>,
+    auth: Option<RawJson>,
 }
 
 impl Handshake {
-    pub(crate) fn new(socket: Socket) -> Self {
-        Self { socket }
+    pub(crate) fn new(connection: Arc<Connection>, auth: Option<RawJson>) -> Self {
+        Self { connection, auth }
     }
 
     fn request(&self) -> &Request {
-        self.socket.connection().sender.request()
+        self.connection.sender.request()
     }
 
     /// The first value of a header, if it is text.
@@ -91,7 +93,15 @@ impl Handshake {
     ///
     /// When it is of another type.
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        self.socket.auth()
+        auth(self.auth.as_ref())
+    }
+}
+
+/// What a client sent when it joined, as a type.
+pub(crate) fn auth<T: DeserializeOwned>(auth: Option<&RawJson>) -> Result<T, ArgsError> {
+    match auth {
+        Some(auth) => auth.parse(),
+        None => RawJson::new(Text::from_static("{}"))?.parse(),
     }
 }
 

@@ -6,6 +6,8 @@
 //!                  |__________________|_________|            |  not there any more
 //!                   it is new                   |____________|
 //! ```
+//!
+//! A namespace that is not there yet is found by asking the families for it, see [`SocketIo::settle`].
 
 use std::future::Future;
 use std::pin::Pin;
@@ -15,6 +17,7 @@ use engine_io::Text;
 use serde::Serialize;
 
 use super::SocketIo;
+use super::candidate::Candidate;
 use super::connection::Driver;
 use super::eio3;
 use super::error::{EmitError, Failure};
@@ -34,6 +37,8 @@ type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// A client that has to wait before it may join.
 pub(super) enum Joining {
+    /// The namespace is not there, or not yet.
+    Namespace(Candidate, BoxFuture<Result<Namespace, Refusal>>),
     /// It says that it has been here before, and its session is being looked for.
     Returning(Namespace, Option<RawJson>, BoxFuture<Option<Claim>>),
     /// The middlewares run.
@@ -42,6 +47,7 @@ pub(super) enum Joining {
 
 /// What it was waiting for.
 pub(super) enum Progress {
+    Found(Candidate, Result<Namespace, Refusal>),
     Claimed(Namespace, Option<RawJson>, Option<Claim>),
     Decided(Socket, Result<(), Failure>),
 }
@@ -49,6 +55,7 @@ pub(super) enum Progress {
 impl Joining {
     pub(super) fn name(&self) -> &Text {
         match self {
+            Self::Namespace(candidate, _) => candidate.name(),
             Self::Returning(namespace, ..) => namespace.name(),
             Self::Middlewares(socket, _) => socket.namespace().name(),
         }
@@ -56,6 +63,10 @@ impl Joining {
 
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Progress> {
         match self {
+            Self::Namespace(candidate, found) => found
+                .as_mut()
+                .poll(cx)
+                .map(|found| Progress::Found(candidate.clone(), found)),
             Self::Returning(namespace, auth, claim) => claim
                 .as_mut()
                 .poll(cx)
@@ -70,7 +81,12 @@ impl Joining {
     /// The connection is over.
     pub(super) fn abandon(self, io: &SocketIo, reason: DisconnectReason) {
         match self {
-            Self::Returning(namespace, ..) => io.exit(&namespace),
+            Self::Namespace(..) => {}
+            Self::Returning(namespace, _, claim) => {
+                // A session that was taken out is put back, and so the namespace knows that it is waited for.
+                drop(claim);
+                io.exit(&namespace);
+            }
             Self::Middlewares(socket, _) => socket.leave_namespace(reason),
         }
     }
@@ -90,14 +106,28 @@ impl Driver {
         {
             return self.refuse(name, &Refusal::new("too many namespaces"));
         }
-        let Some(namespace) = io.enter(name) else {
-            return self.refuse(name, &Refusal::new("Invalid namespace"));
-        };
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
+        match io.enter(name) {
+            Some(namespace) => self.enter(namespace, auth),
+            None => {
+                let candidate = Candidate {
+                    name: Text::from(&**name),
+                    auth,
+                    connection: self.connection.clone(),
+                };
+                let found = Box::pin(io.clone().settle(candidate.clone()));
+                self.joining.push(Joining::Namespace(candidate, found));
+            }
+        }
+    }
+
+    /// The namespace is there.
+    fn enter(&mut self, namespace: Namespace, auth: Option<RawJson>) {
         if let (Some(journal), Some(auth), false) = (namespace.journal(), &auth, self.is_eio3()) {
             if let Some(wanted) = Wanted::read(auth) {
-                let claim = Box::pin(journal.clone().claim(io.clone(), wanted));
+                let connection = self.connection.clone();
+                let claim = Box::pin(journal.clone().claim(connection, wanted));
                 let auth = Some(auth.clone());
                 let returning = Joining::Returning(namespace, auth, claim);
                 return self.joining.push(returning);
@@ -109,6 +139,8 @@ impl Driver {
     /// What a client that wants to join was waiting for is there.
     pub(super) fn go_on(&mut self, progress: Progress) {
         match progress {
+            Progress::Found(candidate, Ok(namespace)) => self.enter(namespace, candidate.auth),
+            Progress::Found(candidate, Err(refusal)) => self.refuse(&candidate.name, &refusal),
             Progress::Decided(socket, result) => self.finish_join(&socket, result),
             Progress::Claimed(namespace, auth, None) => self.start(namespace, auth),
             Progress::Claimed(namespace, auth, Some(claim)) => {
@@ -169,7 +201,12 @@ impl Driver {
             Err(failure) => {
                 let refusal = handler::refusal_of(&failure);
                 // The client's own fault, or what the program wants, is no news.
-                if !matches!(failure, Failure::Args(_) | Failure::Returned(_)) {
+                let is_news = match &failure {
+                    Failure::Args(_) | Failure::Returned(_) => false,
+                    Failure::Params(error) => !error.is_clients(),
+                    _ => true,
+                };
+                if is_news {
                     socket.report(Text::from_static("connection"), failure);
                 }
                 Some(refusal)
@@ -202,8 +239,10 @@ impl Driver {
                 return self.start(namespace, socket.raw_auth());
             }
         }
-        self.is_new = false;
-        self.deadline = None;
+        if std::mem::take(&mut self.is_new) {
+            self.deadline = None;
+            self.limit_attachments();
+        }
         tracing::debug!(
             name: "connected",
             target: "socket_io",

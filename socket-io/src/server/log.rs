@@ -4,8 +4,8 @@
 
 use std::fmt::{self, Write};
 
+use super::connection::Connection;
 use super::error::{Failure, HandlerError};
-use super::socket::Socket;
 
 /// Characters of a peer's text that a line shows.
 const SHOWN: usize = 200;
@@ -35,15 +35,15 @@ impl fmt::Display for Brief<'_> {
 }
 
 /// Says what the error hook would be told, where there is none. What is the server's own fault is an error; what a client can cause is not.
-pub(crate) fn handler_failed(socket: Option<&Socket>, error: &HandlerError) {
+pub(crate) fn handler_failed(connection: Option<&Connection>, error: &HandlerError) {
     macro_rules! event {
         ($level:ident) => {
             tracing::$level!(
                 name: "handler_failed",
                 target: "socket_io",
-                connection = socket.map(|socket| socket.connection().sender.number()),
+                connection = connection.map(|connection| connection.sender.number()),
                 namespace = %Brief(&error.namespace),
-                socket = socket.map(Socket::log_id),
+                socket = connection.and_then(|connection| Some(connection.log_id(error.socket.as_deref()?))),
                 event = %Brief(&error.event),
                 reason = %Brief(&error.failure.to_string()),
             )
@@ -51,7 +51,11 @@ pub(crate) fn handler_failed(socket: Option<&Socket>, error: &HandlerError) {
     }
     match error.failure {
         Failure::Panicked(_) | Failure::Missing(_) => event!(error),
-        Failure::Returned(_) | Failure::Args(_) | Failure::Reply(_) | Failure::Farewell(_) => {
+        Failure::Returned(_)
+        | Failure::Args(_)
+        | Failure::Params(_)
+        | Failure::Reply(_)
+        | Failure::Farewell(_) => {
             event!(warn)
         }
         // The event `violation` says it.

@@ -3,6 +3,7 @@
 mod ack;
 mod broadcast;
 mod bundle;
+mod candidate;
 mod config;
 mod connection;
 mod drain;
@@ -10,6 +11,7 @@ mod eio3;
 mod emit;
 mod error;
 mod extract;
+mod family;
 mod grant;
 pub(crate) mod handler;
 pub(crate) mod handlers;
@@ -19,8 +21,12 @@ mod inbox;
 mod joining;
 mod log;
 mod namespace;
+mod namespaces;
 mod own_handlers;
 mod packet;
+mod params;
+mod parent;
+mod path;
 mod recovery;
 mod remote;
 mod reply;
@@ -32,8 +38,6 @@ mod stream;
 pub(crate) mod tests;
 mod types;
 
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -45,11 +49,10 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use engine_io::{
-    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid, Text,
+    Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid,
 };
 use http::{Request, Response, Uri};
 use http_body::Body;
-use parking_lot::RwLock;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::net::{TcpListener, ToSocketAddrs};
@@ -59,6 +62,7 @@ use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
+pub use candidate::{Candidate, Decide, Decision, FromCandidate, NamespaceName};
 pub use config::SocketIoBuilder;
 pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
@@ -71,6 +75,7 @@ pub use handshake::Handshake;
 pub use health::{Health, ServerState};
 pub use namespace::{Namespace, WeakNamespace};
 pub use packet::EventPacket;
+pub use params::{Params, ParamsError};
 pub use recovery::{
     InvalidOffset, LoggedEvent, MemorySessionStore, Offset, RecoveryConfig, SessionStore,
     StoreError, StoreFuture, StoredSession,
@@ -80,17 +85,15 @@ pub use socket::Socket;
 pub use stats::Stats;
 pub use stream::EventStream;
 
-use crate::refusal::{self, Refusal};
 use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
+use crate::refusal::{self, Refusal};
 use config::Config;
-use connection::Driver;
-use handler::Panic;
+use connection::{Connection, Driver};
 use recovery::Recovery;
 use stats::Tally;
 
-/// Says whether a name belongs to a family of namespaces.
-type Pattern = dyn Fn(&str) -> bool + Send + Sync;
+use namespaces::Namespaces;
 
 /// A Socket.IO server. Clones are handles to the same one.
 #[derive(Clone)]
@@ -99,8 +102,7 @@ pub struct SocketIo(Arc<Inner>);
 pub(crate) struct Inner {
     engine: Server,
     config: Arc<Config>,
-    namespaces: RwLock<HashMap<Text, Namespace>>,
-    patterns: RwLock<Vec<(Arc<Pattern>, Namespace)>>,
+    namespaces: Namespaces,
     /// Where handlers run; known from the first request on.
     runtime: OnceLock<Handle>,
     state: watch::Sender<ServerState>,
@@ -125,8 +127,7 @@ impl SocketIo {
                 tally: Arc::default(),
                 ..config
             }),
-            namespaces: RwLock::default(),
-            patterns: RwLock::default(),
+            namespaces: Namespaces::default(),
             runtime: OnceLock::new(),
             state: watch::Sender::new(ServerState::Serving),
             unfinished: watch::Sender::new(0),
@@ -135,57 +136,6 @@ impl SocketIo {
         }));
         io.of("/");
         io
-    }
-
-    /// The namespace of that name, which exists from now on. A missing leading slash is added; `""` is `/`.
-    ///
-    /// If the name is new and a pattern given to [`of_matching`](Self::of_matching) accepts it, the namespace starts with that pattern's middlewares and
-    /// handlers, as a client's wish would have made it; what is added to it is its own.
-    ///
-    /// # Panics
-    ///
-    /// If the name has a comma, which the protocol cannot carry.
-    pub fn of(&self, name: &str) -> Namespace {
-        let name = if name.starts_with('/') {
-            Cow::Borrowed(name)
-        } else {
-            Cow::Owned(format!("/{name}"))
-        };
-        if let Some(known) = self.0.namespaces.read().get(&*name) {
-            known.keep();
-            return known.clone();
-        }
-        assert!(
-            !name.contains(','),
-            "the name of a namespace cannot have a comma: {name:?}"
-        );
-        let name = Text::from(&*name);
-        // Patterns and adapters are the user's, so they are asked without a lock.
-        let fresh = match self.pattern(&name) {
-            Some(parent) => parent.heir(name.clone()),
-            None => Namespace::new(name.clone(), self.0.config.clone()),
-        };
-        let mut namespaces = self.0.namespaces.write();
-        let namespace = namespaces.entry(name).or_insert(fresh).clone();
-        namespace.keep();
-        namespace
-    }
-
-    /// Namespaces that come into being when a client asks for a name that `accept` accepts, and go when the last socket has left. They have the handlers of
-    /// the namespace returned here, which nobody joins itself. Patterns are asked in the order in which they were given, after the names given to [`of`](Self::of).
-    ///
-    /// ```
-    /// # let io = socket_io::SocketIo::builder().build();
-    /// io.of_matching(|name| name.starts_with("/project-"))
-    ///     .on_connect(async |socket: socket_io::Socket| println!("{}", socket.namespace().name()));
-    /// ```
-    pub fn of_matching(&self, accept: impl Fn(&str) -> bool + Send + Sync + 'static) -> Namespace {
-        let parent = Namespace::new(Text::default(), self.0.config.clone());
-        self.0
-            .patterns
-            .write()
-            .push((Arc::new(accept), parent.clone()));
-        parent
     }
 
     // The namespace `/`, which most programs need.
@@ -208,6 +158,10 @@ impl SocketIo {
     /// The sockets of `/` of all processes of a cluster; see [`Broadcast::fetch_sockets`].
     ///
     /// # Errors
+    ///
+    /// As [`Broadcast::fetch_sockets`].
+    ///
+    /// # Cancel safety
     ///
     /// As [`Broadcast::fetch_sockets`].
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
@@ -274,6 +228,10 @@ impl SocketIo {
     /// # Errors
     ///
     /// When the address cannot be bound.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve).
     pub async fn listen(&self, address: impl ToSocketAddrs) -> io::Result<()> {
         self.serve(TcpListener::bind(address).await?).await;
         Ok(())
@@ -285,6 +243,10 @@ impl SocketIo {
     /// # Errors
     ///
     /// When the path cannot be bound; with [`io::ErrorKind::AddrInUse`] if somebody listens there, or the file is no socket.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`](Self::serve); the file goes, too.
     #[cfg(unix)]
     pub async fn listen_unix(&self, path: impl AsRef<Path>) -> io::Result<()> {
         self.serve(Acceptor::bind_unix(path).await?).await;
@@ -292,12 +254,20 @@ impl SocketIo {
     }
 
     /// Serves on a listener until [`close`](Self::close): one of tokio, or an [`Acceptor`]. There can be several of them at a time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future stops listening. Requests under way are answered, WebSockets go on, and the server is not closed.
     pub async fn serve(&self, listener: impl Into<Acceptor>) {
         engine_io::serve(listener, self.service(), self.closed()).await;
         self.finished().await;
     }
 
     /// Ready once the server is closed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
     pub async fn closed(&self) {
         let mut state = self.0.state.subscribe();
         // The sender lives as long as this handle.
@@ -314,19 +284,19 @@ impl SocketIo {
             for socket in namespace.all().sockets() {
                 socket.leave_namespace(DisconnectReason::ServerShuttingDown);
             }
+            namespace.close();
         }
         self.0.engine.close();
-    }
-
-    /// The namespaces that exist now, in no order: those that were given to [`of`](Self::of), and those that somebody joined.
-    pub fn namespaces(&self) -> Vec<Namespace> {
-        self.0.namespaces.read().values().cloned().collect()
     }
 
     /// Ready once no connection is left, and the last words of each are on their way; after [`close`](Self::close) that takes 2 s at the most.
     ///
     /// [`serve`](Self::serve) waits for it by itself. Elsewhere wait for it before the program ends, or clients learn of the end by the loss of the
     /// connection alone.
+    ///
+    /// # Cancel safety
+    ///
+    /// Nothing is lost when the future is dropped.
     pub async fn finished(&self) {
         self.0.engine.finished().await;
     }
@@ -344,12 +314,13 @@ impl SocketIo {
             let runtime = Handle::current();
             let engine = self.0.engine.clone();
             let server = Arc::downgrade(&self.0);
-            if let Some(recovery) = &self.0.config.recovery {
-                runtime.spawn(Recovery::sweep(Arc::downgrade(recovery)));
+            if self.0.config.recovery.is_some() {
+                runtime.spawn(Recovery::sweep(server.clone()));
             }
             runtime.spawn(async move {
                 while let (Some(socket), Some(server)) = (engine.accept().await, server.upgrade()) {
-                    tokio::spawn(Driver::new(Self(server), socket).run());
+                    // In a box, since tokio rounds the size of a task up to 128 bytes.
+                    tokio::spawn(Box::pin(Driver::new(Self(server), socket)));
                 }
             });
             runtime
@@ -373,56 +344,6 @@ impl SocketIo {
         match self.0.runtime.get() {
             Some(runtime) => drop(runtime.spawn(task)),
             None => drop(tokio::spawn(task)),
-        }
-    }
-
-    /// The namespace that a client wants to join, made now if a pattern has it. It counts as entered.
-    pub(crate) fn enter(&self, name: &str) -> Option<Namespace> {
-        if let Some(known) = self.0.namespaces.read().get(name) {
-            known.enter();
-            return Some(known.clone());
-        }
-        let parent = self.pattern(name)?;
-        let name = Text::from(name);
-        // Making an adapter is the user's part.
-        let fresh = match handler::caught(|| parent.child(name.clone())) {
-            Ok(fresh) => fresh,
-            Err(Panic(message)) => {
-                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = message);
-                return None;
-            }
-        };
-        let mut namespaces = self.0.namespaces.write();
-        let child = namespaces.entry(name).or_insert(fresh).clone();
-        child.enter();
-        Some(child)
-    }
-
-    /// The first pattern that accepts the name. One that panics does not.
-    fn pattern(&self, name: &str) -> Option<Namespace> {
-        let patterns = self.0.patterns.read().clone();
-        let accepting = patterns.into_iter().find(|(accept, _)| {
-            handler::caught(|| accept(name)).unwrap_or_else(|Panic(message)| {
-                tracing::error!(name: "hook_panicked", target: "socket_io", hook = "of_matching", reason = message);
-                false
-            })
-        });
-        accepting.map(|(_, parent)| parent)
-    }
-
-    /// A socket has left; a namespace that a pattern made is forgotten once nobody is in it.
-    pub(crate) fn exit(&self, namespace: &Namespace) {
-        if namespace.exit() {
-            self.forget(namespace);
-        }
-    }
-
-    /// Others may have come in the meantime, or have forgotten it already and made another one of that name.
-    fn forget(&self, namespace: &Namespace) {
-        let mut namespaces = self.0.namespaces.write();
-        let known = namespaces.get(namespace.name());
-        if namespace.is_unused() && known.is_some_and(|known| known.is(namespace)) {
-            namespaces.remove(namespace.name());
         }
     }
 
@@ -464,8 +385,8 @@ impl SocketIo {
         )))
     }
 
-    pub(crate) fn report(&self, socket: &Socket, error: &HandlerError) {
-        self.0.config.report(Some(socket), error);
+    pub(crate) fn report(&self, connection: &Connection, error: &HandlerError) {
+        self.0.config.report(Some(connection), error);
     }
 
     pub(crate) fn tally(&self) -> &Tally {

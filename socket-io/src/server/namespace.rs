@@ -1,19 +1,25 @@
 //! Namespaces: who may join, and what happens to events.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use engine_io::Text;
 use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
 
 use super::broadcast::Broadcast;
 use super::config::Config;
 use super::emit;
 use super::error::EmitError;
-use super::handler::{Handler, Middleware, erase, erase_middleware};
-use super::handlers::{On, Place, Registry, Times};
-use super::recovery::{Journal, Lease};
+use super::handler::{Handler, Middleware, Panic, caught, erase, erase_middleware};
+use super::handlers::{Inherited, On, Place, Registry, Times};
+use super::log::Brief;
+use super::params::{List, ParamsError};
+use super::parent::{ParentAdapter, Shared};
+use super::path::ParamList;
+use super::recovery::Journal;
 use super::remote::{FetchError, RemoteSocket};
 use crate::adapter::{Adapter, Delivery, Flags, IntoRooms, Room, RoomEvent};
 use crate::protocol::{AckId, is_reserved_event};
@@ -30,14 +36,29 @@ struct Inner {
     config: Arc<Config>,
     adapter: Arc<dyn Adapter>,
     /// What was sent, if clients can get their sessions back.
-    journal: Option<Lease>,
-    /// Shared with the namespaces made from this one.
-    handlers: Arc<Registry>,
-    /// Made for a client from a pattern, and gone again when it is empty.
+    journal: Option<Arc<Journal>>,
+    handlers: Arc<Inherited>,
+    shared: Arc<Shared>,
+    kind: Kind,
+    /// Made for a client, and gone again when it is empty.
     is_fleeting: AtomicBool,
     /// Sockets that have joined or are joining.
     members: AtomicUsize,
-    acks: AtomicU64,
+    /// Clients may come in, since all who want to know of the namespace were told.
+    is_open: AtomicBool,
+    /// Wakes those who wait for it.
+    opened: Notify,
+    /// Its adapter was told that it is over.
+    is_closed: AtomicBool,
+}
+
+enum Kind {
+    /// One by itself.
+    Single,
+    /// Of a family, with the parameters in its name.
+    Child(ParamList),
+    /// What the namespaces of a family have in common. It is in no list, and nobody joins it.
+    Parent,
 }
 
 /// A namespace that may be forgotten while this exists: what an [`Adapter`] keeps of its own.
@@ -61,45 +82,54 @@ impl fmt::Debug for WeakNamespace {
 
 impl Namespace {
     pub(crate) fn new(name: Text, config: Arc<Config>) -> Self {
-        Self::with_handlers(name, config, Arc::default(), false)
+        let adapter = (config.adapter)(&name);
+        let namespace = Self::with(name, config, adapter, Arc::default(), Kind::Single);
+        namespace.adapter().start(&namespace);
+        namespace
     }
 
-    /// A namespace that has this one's handlers, also those that are added later, and goes when it is empty.
-    pub(crate) fn child(&self, name: Text) -> Self {
-        Self::with_handlers(name, self.0.config.clone(), self.0.handlers.clone(), true)
+    /// What the namespaces of a family have in common; the name is that of their pattern.
+    pub(crate) fn parent(name: Text, config: Arc<Config>) -> Self {
+        let shared = Arc::<Shared>::default();
+        let adapter = Arc::new(ParentAdapter(shared.clone()));
+        Self::with(name, config, adapter, shared, Kind::Parent)
     }
 
-    /// A namespace that starts with this one's handlers, may have others besides, and stays.
-    pub(crate) fn heir(&self, name: Text) -> Self {
-        let handlers = Arc::new(self.0.handlers.copy());
-        Self::with_handlers(name, self.0.config.clone(), handlers, false)
+    /// A namespace of this one's family.
+    pub(crate) fn child(&self, name: Text, params: ParamList) -> Self {
+        let config = self.0.config.clone();
+        let adapter = (config.adapter)(&name);
+        let shared = self.0.shared.clone();
+        let child = Self::with(name, config, adapter, shared, Kind::Child(params));
+        child.adapter().start(&child);
+        child
     }
 
-    fn with_handlers(
+    fn with(
         name: Text,
         config: Arc<Config>,
-        handlers: Arc<Registry>,
-        is_fleeting: bool,
+        adapter: Arc<dyn Adapter>,
+        shared: Arc<Shared>,
+        kind: Kind,
     ) -> Self {
-        let adapter = (config.adapter)(&name);
-        // What only stands for others has no name.
-        let recovery = config.recovery.as_ref().filter(|_| !name.is_empty());
-        let journal = recovery.map(|recovery| recovery.lease(&name));
-        let namespace = Self(Arc::new(Inner {
+        // Nobody comes back to a parent.
+        let recovery = config.recovery.as_ref();
+        let recovery = recovery.filter(|_| !matches!(kind, Kind::Parent));
+        let journal = recovery.map(|recovery| recovery.journal(&name));
+        Self(Arc::new(Inner {
             name,
             config,
             adapter,
             journal,
-            handlers,
-            is_fleeting: AtomicBool::new(is_fleeting),
+            handlers: Arc::new(Inherited::from(shared.handlers.clone())),
+            shared,
+            is_fleeting: AtomicBool::new(matches!(kind, Kind::Child(_))),
+            kind,
             members: AtomicUsize::new(0),
-            acks: AtomicU64::new(0),
-        }));
-        // Nobody joins the one that stands for a pattern.
-        if !namespace.name().is_empty() {
-            namespace.adapter().start(&namespace);
-        }
-        namespace
+            is_open: AtomicBool::new(false),
+            opened: Notify::new(),
+            is_closed: AtomicBool::new(false),
+        }))
     }
 
     /// A handle that does not keep the namespace.
@@ -117,12 +147,10 @@ impl Namespace {
         self.0.members.fetch_sub(1, Ordering::AcqRel) == 1 && self.is_unused()
     }
 
-    /// It stays from now on. Called with the list of namespaces locked.
-    pub(crate) fn keep(&self) {
+    /// It stays from now on; true when it would not have. Called with the list of namespaces locked, or before it is in there.
+    pub(crate) fn keep(&self) -> bool {
         // Nearly always there is nothing to write, which would slow down those who read.
-        if self.is_fleeting() {
-            self.0.is_fleeting.store(false, Ordering::Release);
-        }
+        self.is_fleeting() && self.0.is_fleeting.swap(false, Ordering::AcqRel)
     }
 
     fn is_fleeting(&self) -> bool {
@@ -131,16 +159,104 @@ impl Namespace {
 
     /// Whether it may go: nobody is in it or about to be.
     pub(crate) fn is_unused(&self) -> bool {
-        self.is_fleeting() && self.0.members.load(Ordering::Acquire) == 0
+        self.is_fleeting()
+            && self.0.config.cleanup_empty_child_namespaces
+            && self.0.members.load(Ordering::Acquire) == 0
+    }
+
+    /// Whether a client may come back that has left.
+    pub(crate) fn is_awaited(&self) -> bool {
+        self.journal().is_some_and(|journal| journal.is_awaiting())
+    }
+
+    /// Lets clients in.
+    pub(crate) fn open(&self) {
+        self.0.is_open.store(true, Ordering::Release);
+        self.0.opened.notify_waiters();
+    }
+
+    pub(crate) fn is_open(&self) -> bool {
+        self.0.is_open.load(Ordering::Acquire)
+    }
+
+    pub(crate) async fn opened(&self) {
+        // Who asks for notice before looking misses nothing.
+        let opened = self.0.opened.notified();
+        if !self.is_open() {
+            opened.await;
+        }
+    }
+
+    /// It is in the list of namespaces now.
+    pub(crate) fn join_family(&self) {
+        if let Kind::Child(_) = self.0.kind {
+            self.0.shared.add_child(self);
+        }
+    }
+
+    /// It is in the list no more.
+    pub(crate) fn leave_family(&self) {
+        if let Kind::Child(_) = self.0.kind {
+            self.0.shared.remove_child(self.name());
+        }
+    }
+
+    /// Nobody joins any more: the server is closed, or has forgotten the namespace, or both, or another one of that name was faster.
+    pub(crate) fn close(&self) {
+        if self.0.is_closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(Panic(message)) = caught(|| self.0.adapter.close()) {
+            tracing::error!(name: "hook_panicked", target: "socket_io", hook = "adapter", reason = %Brief(&message));
+        }
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// The name, with its leading slash.
+    /// The name, with its leading slash. Of the parent of a family, the pattern or expression, and nothing where a function decides.
     pub fn name(&self) -> &Text {
         &self.0.name
+    }
+
+    // Families.
+
+    /// The namespaces that exist now of the family whose parent this is, in no order: none for every other namespace.
+    pub fn children(&self) -> Vec<Self> {
+        self.family().unwrap_or_default()
+    }
+
+    /// The children, if it is a parent.
+    pub(crate) fn family(&self) -> Option<Vec<Self>> {
+        self.is_parent().then(|| self.0.shared.children())
+    }
+
+    pub(crate) fn is_parent(&self) -> bool {
+        matches!(self.0.kind, Kind::Parent)
+    }
+
+    /// The parameter of that name, as the client wrote it; see [`SocketIo::of_path`](crate::SocketIo::of_path).
+    pub fn param(&self, name: &str) -> Option<&str> {
+        let mut params = self.param_list().iter();
+        let (_, value) = params.find(|(known, _)| **known == *name)?;
+        Some(value)
+    }
+
+    /// All parameters, as a type; see [`Params`](crate::Params).
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read as that type.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, ParamsError> {
+        T::deserialize(List(self.param_list()))
+    }
+
+    fn param_list(&self) -> &[(Text, Text)] {
+        match &self.0.kind {
+            Kind::Child(params) => params,
+            _ => &[],
+        }
     }
 
     // Registration.
@@ -163,7 +279,7 @@ impl Namespace {
     /// ```
     pub fn middleware<A>(self, middleware: impl Middleware<A>) -> Self {
         let middleware = erase_middleware(middleware);
-        self.0.handlers.add_middleware(middleware);
+        self.own_registry().add_middleware(middleware);
         self
     }
 
@@ -191,7 +307,7 @@ impl Namespace {
     /// ```
     pub fn event_middleware<A>(self, middleware: impl Middleware<A>) -> Self {
         let middleware = erase_middleware(middleware);
-        self.0.handlers.add_event_middleware(middleware);
+        self.own_registry().add_event_middleware(middleware);
         self
     }
 
@@ -208,7 +324,7 @@ impl Namespace {
     ) -> Self {
         assert!(!is_reserved_event(event), "the event {event:?} is reserved");
         let event = event.to_owned();
-        self.0.handlers.set_farewell(Arc::new(move |socket| {
+        self.own_registry().set_farewell(Arc::new(move |socket| {
             let data = data(socket);
             emit::encode(socket.namespace(), &event, None, &data, Flags::default())
         }));
@@ -251,7 +367,8 @@ impl Namespace {
     /// Called for each event that is sent to a client, once for each recipient of a broadcast, before it is queued; also for a volatile event that is then
     /// dropped. Acknowledgements are no events. A handler takes what others take: the [`Socket`] is the recipient, and [`Data`](crate::Data) the data.
     ///
-    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too.
+    /// It runs up to its first wait inside the call that sends, so hold no lock there which it takes. What it sends itself is an event, too. With
+    /// [connection state recovery](crate::SocketIoBuilder::recovery) it runs when the event is queued, unless that is volatile or wants an acknowledgement.
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();
@@ -281,7 +398,7 @@ impl Namespace {
     }
 
     fn add<A>(self, on: On<'_>, place: Place, times: Times, handler: impl Handler<A>) -> Self {
-        self.0.handlers.add(on, place, times, erase(handler));
+        self.own_registry().add(on, place, times, erase(handler));
         self
     }
 
@@ -304,28 +421,28 @@ impl Namespace {
     /// });
     /// ```
     pub fn on_room_event(self, hook: impl Fn(&RoomEvent) + Send + Sync + 'static) -> Self {
-        self.0.handlers.add_room_hook(Arc::new(hook));
+        self.own_registry().add_room_hook(Arc::new(hook));
         self
     }
 
     /// Takes all handlers for events of that name away. Those of single sockets stay.
     pub fn off(&self, event: &str) {
-        self.0.handlers.clear(On::Event(event));
+        self.own_registry().clear(On::Event(event));
     }
 
     /// Takes all handlers given to [`on_any`](Self::on_any) and [`prepend_any`](Self::prepend_any) away.
     pub fn off_any(&self) {
-        self.0.handlers.clear(On::Any);
+        self.own_registry().clear(On::Any);
     }
 
     /// Takes all handlers for outgoing events away.
     pub fn off_any_outgoing(&self) {
-        self.0.handlers.clear(On::AnyOutgoing);
+        self.own_registry().clear(On::AnyOutgoing);
     }
 
     /// The events that there are handlers for, in no order.
     pub fn event_names(&self) -> Vec<Text> {
-        self.0.handlers.event_names()
+        self.registry().event_names()
     }
 
     // Its sockets.
@@ -363,6 +480,10 @@ impl Namespace {
     /// # Errors
     ///
     /// As [`Broadcast::fetch_sockets`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Broadcast::fetch_sockets`].
     pub async fn fetch_sockets(&self) -> Result<Vec<RemoteSocket>, FetchError> {
         self.all().fetch_sockets().await
     }
@@ -390,7 +511,7 @@ impl Namespace {
         self.adapter().socket(id)
     }
 
-    /// How many sockets of this process are in the namespace.
+    /// How many sockets of this process are in the namespace; of a parent, in its children.
     pub fn len(&self) -> usize {
         self.adapter().len()
     }
@@ -407,20 +528,33 @@ impl Namespace {
     }
 
     pub(crate) fn journal(&self) -> Option<&Arc<Journal>> {
-        self.0.journal.as_deref()
+        self.0.journal.as_ref()
     }
 
     pub(crate) fn config(&self) -> &Config {
         &self.0.config
     }
 
-    /// One counter for all sockets, so that the recipients of a broadcast share an id.
+    /// One counter for all sockets that a broadcast can reach, so that they share an id.
     pub(crate) fn next_ack_id(&self) -> AckId {
-        AckId::new(self.0.acks.fetch_add(1, Ordering::Relaxed))
+        AckId::new(self.0.shared.acks.fetch_add(1, Ordering::Relaxed))
     }
 
-    pub(crate) fn registry(&self) -> &Arc<Registry> {
+    pub(crate) fn handlers(&self) -> &Arc<Inherited> {
         &self.0.handlers
+    }
+
+    /// The handlers that count.
+    pub(crate) fn registry(&self) -> &Registry {
+        self.0.handlers.registry()
+    }
+
+    /// Where handlers are added and taken away: of a child, its own and not its family's.
+    pub(crate) fn own_registry(&self) -> &Registry {
+        match self.0.kind {
+            Kind::Child(_) => self.0.handlers.own(),
+            _ => &self.0.shared.handlers,
+        }
     }
 }
 

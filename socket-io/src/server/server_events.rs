@@ -67,7 +67,7 @@ impl Namespace {
             !is_reserved(event),
             "no server can send the reserved event {event:?}"
         );
-        self.registry().add_server_event(event, erase(handler));
+        self.own_registry().add_server_event(event, erase(handler));
         self
     }
 

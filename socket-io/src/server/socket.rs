@@ -1,7 +1,7 @@
 //! One client in one namespace.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering, fence};
 use std::sync::{Arc, OnceLock};
 
 use engine_io::{Counters, LatestKey, Revision, SendError, Text, Transport};
@@ -17,10 +17,11 @@ use super::error::{AckError, EmitError, Failure, HandlerError};
 use super::extract::{Context, Question};
 use super::grant::Deadline;
 use super::handlers::{Callee, On, Registry};
-use super::handshake::Handshake;
+use super::handshake::{self, Handshake};
 use super::log::Brief;
 use super::namespace::Namespace;
 use super::packet::EventPacket;
+use super::params::ParamsError;
 use super::recovery::{Claim, Identity};
 use super::types::TypeMap;
 use super::{SocketIo, handler};
@@ -43,7 +44,8 @@ struct Inner {
     id: SocketId,
     namespace: Namespace,
     connection: Arc<Connection>,
-    auth: Option<RawJson>,
+    /// Most clients send nothing.
+    auth: Option<Box<RawJson>>,
     state: AtomicU8,
     /// How many sockets its connection had before it, which tells it from those.
     place: u32,
@@ -76,7 +78,7 @@ impl Socket {
             id,
             namespace,
             connection,
-            auth,
+            auth: auth.map(Box::new),
             state: AtomicU8::new(JOINING),
             deadline: Deadline::default(),
             data: Mutex::default(),
@@ -128,7 +130,7 @@ impl Socket {
 
     /// The request that opened the connection.
     pub fn handshake(&self) -> Handshake {
-        Handshake::new(self.clone())
+        Handshake::new(self.0.connection.clone(), self.raw_auth())
     }
 
     /// What the client sent when it joined, `{}` when it sent nothing.
@@ -137,10 +139,16 @@ impl Socket {
     ///
     /// When it is of another type.
     pub fn auth<T: DeserializeOwned>(&self) -> Result<T, ArgsError> {
-        match &self.0.auth {
-            Some(auth) => auth.parse(),
-            None => RawJson::new(Text::from_static("{}"))?.parse(),
-        }
+        handshake::auth(self.0.auth.as_deref())
+    }
+
+    /// The parameters of its namespace, as a type; see [`Params`](crate::Params).
+    ///
+    /// # Errors
+    ///
+    /// When they cannot be read as that type.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, ParamsError> {
+        self.0.namespace.params()
     }
 
     /// The transport that carries the connection's messages now.
@@ -401,26 +409,38 @@ impl Socket {
             list.retain(|room| !early.0.contains(room));
             return early.0.append(&mut list);
         }
-        // A client of revision 3 that has come back has the same id.
+        // A client that has come back has the same id.
         if !self.has_left() {
             self.0.namespace.adapter().join(self.id(), &list);
         }
     }
 
-    /// Leaves a room.
+    /// Leaves a room. Nothing happens after the socket has left.
     pub fn leave(&self, room: &str) {
         if let Some(early) = &mut *self.0.early_rooms.lock() {
             return early.0.retain(|known| **known != *room);
         }
-        self.0.namespace.adapter().leave(self.id(), room);
+        if self.is_in_adapter() {
+            self.0.namespace.adapter().leave(self.id(), room);
+        }
     }
 
     /// The rooms that the socket is in; the first is its own, named like its id. In a middleware, the rooms that it will be in, but for its own.
+    /// None once the socket has left.
     pub fn rooms(&self) -> Vec<Room> {
         if let Some(early) = &*self.0.early_rooms.lock() {
             return early.0.clone();
         }
+        if !self.is_in_adapter() {
+            return Vec::new();
+        }
         self.0.namespace.adapter().rooms(self.id())
+    }
+
+    /// Whether what the adapter knows under the id is this socket. A client that has come back has the same id, with a socket of its own.
+    fn is_in_adapter(&self) -> bool {
+        let known = || self.0.namespace.adapter().socket(self.id());
+        !self.has_left() || known().is_some_and(|known| known.is(self))
     }
 
     /// Everybody in these rooms but this socket.
@@ -512,7 +532,7 @@ impl Socket {
         if let Some(identity) = self.identity() {
             // Only now the data is what it will be.
             let data = joined.then(|| self.0.data.lock().clone());
-            identity.leave(&self.0.connection.io, session, data);
+            identity.leave(&self.0.connection, session, data);
         }
         self.0.state.store(GONE, Ordering::Release);
         self.clear_handlers_if_gone();
@@ -529,8 +549,10 @@ impl Socket {
         self.0.handlers.get_or_init(Box::default)
     }
 
-    /// A handler that has hold of its socket would keep both for ever.
+    /// A handler that has hold of its socket would keep both for ever. Called after the socket is gone, and after a handler is added: of two threads that do
+    /// both in the same moment, one sees what the other has done.
     pub(crate) fn clear_handlers_if_gone(&self) {
+        fence(Ordering::SeqCst);
         if let (GONE, Some(own)) = (self.0.state.load(Ordering::Acquire), self.registry()) {
             own.clear_all();
         }
@@ -581,15 +603,12 @@ impl Socket {
             event,
             failure,
         };
-        self.0.connection.io.report(self, &error);
+        self.0.connection.io.report(&self.0.connection, &error);
     }
 
-    /// What logs may call it: ids of old clients are made of the session's, which is a credential.
+    /// What logs may call it.
     pub(crate) fn log_id(&self) -> &str {
-        match self.revision() {
-            Revision::V3 => "",
-            Revision::V4 => self.id(),
-        }
+        self.0.connection.log_id(self.id())
     }
 
     // For the others of this module.
@@ -613,7 +632,7 @@ impl Socket {
     }
 
     pub(crate) fn raw_auth(&self) -> Option<RawJson> {
-        self.0.auth.clone()
+        self.0.auth.as_deref().cloned()
     }
 
     pub(crate) fn is_joining(&self) -> bool {

@@ -37,30 +37,54 @@ impl Peer {
     }
 }
 
-#[test]
-fn forgetting_a_namespace_late_does_not_take_its_successor() {
-    let io = SocketIo::builder().build();
-    io.of_matching(|_| true);
-    let first = io.enter("/x").unwrap();
-    // The first thread is interrupted between leaving and forgetting.
-    assert!(first.exit());
-    assert!(io.enter("/x").unwrap().is(&first));
-    io.exit(&first);
-    let second = io.enter("/x").unwrap();
-    assert!(!second.is(&first));
-    io.forget(&first);
-    assert!(io.enter("/x").unwrap().is(&second));
+impl Peer {
+    /// A client joins a namespace.
+    async fn enter(&self, name: &str) -> Namespace {
+        let candidate = Candidate {
+            name: name.into(),
+            auth: None,
+            connection: self.connection.clone(),
+        };
+        self.io.clone().settle(candidate).await.unwrap()
+    }
 }
 
-#[test]
-fn a_namespace_that_is_entered_again_is_not_forgotten() {
-    let io = SocketIo::builder().build();
-    io.of_matching(|_| true);
-    let first = io.enter("/x").unwrap();
+#[tokio::test]
+async fn forgetting_a_namespace_late_does_not_take_its_successor() {
+    let peer = Peer::new().await;
+    let parent = peer.io.of_matching(|_| true);
+    let first = peer.enter("/x").await;
+    // The first thread is interrupted between leaving and forgetting.
     assert!(first.exit());
-    io.enter("/x").unwrap();
-    io.forget(&first);
-    assert!(io.enter("/x").unwrap().is(&first));
+    assert!(peer.enter("/x").await.is(&first));
+    peer.io.exit(&first);
+    assert!(parent.children().is_empty());
+    let second = peer.enter("/x").await;
+    assert!(!second.is(&first));
+    peer.io.forget(&first);
+    assert!(peer.enter("/x").await.is(&second));
+    assert_eq!(parent.children().len(), 1);
+}
+
+#[tokio::test]
+async fn a_namespace_that_is_entered_again_is_not_forgotten() {
+    let peer = Peer::new().await;
+    peer.io.of_matching(|_| true);
+    let first = peer.enter("/x").await;
+    assert!(first.exit());
+    peer.enter("/x").await;
+    peer.io.forget(&first);
+    assert!(peer.enter("/x").await.is(&first));
+}
+
+#[tokio::test]
+async fn a_family_leaves_nothing_behind_when_the_server_goes() {
+    let peer = Peer::new().await;
+    let parent = peer.io.of_matching(|_| true);
+    let child = peer.enter("/x").await.downgrade();
+    drop(peer);
+    assert!(child.upgrade().is_none());
+    assert!(parent.children().is_empty());
 }
 
 #[tokio::test]

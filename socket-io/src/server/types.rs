@@ -4,9 +4,9 @@ use std::any::{Any, TypeId, type_name};
 use std::fmt;
 use std::sync::Arc;
 
-/// At most one value of each type. Few are expected, so they stand in a list.
+/// At most one value of each type. Few are expected, so they stand in a list, which has no room for more: every socket has one.
 #[derive(Clone, Default)]
-pub(crate) struct TypeMap(Vec<(TypeId, Arc<dyn Any + Send + Sync>)>);
+pub(crate) struct TypeMap(Box<[(TypeId, Arc<dyn Any + Send + Sync>)]>);
 
 impl TypeMap {
     /// Hands back the value that was there, so that the caller can drop it where no lock is held.
@@ -20,7 +20,10 @@ impl TypeMap {
         if let Some((_, known)) = self.0.iter_mut().find(|(known, _)| *known == id) {
             return Some(std::mem::replace(known, value));
         }
-        self.0.push((id, value));
+        let mut values = std::mem::take(&mut self.0).into_vec();
+        values.reserve_exact(1);
+        values.push((id, value));
+        self.0 = values.into_boxed_slice();
         None
     }
 

@@ -122,7 +122,10 @@ async fn a_grant_is_revoked_from_anywhere() {
         let socket = host.io.of(namespace).socket(&id).unwrap();
         tokio::task::spawn_blocking(move || {
             socket.authorize(Grant::lasting(Duration::ZERO)).unwrap();
-            assert_eq!(socket.emit("x", &()), Err(EmitError::Expired));
+            // The connection's task may have made it leave already.
+            let refused = socket.emit("x", &());
+            let over = [Err(EmitError::Expired), Err(EmitError::Disconnected)];
+            assert!(over.contains(&refused), "{refused:?}");
         })
         .await
         .unwrap();

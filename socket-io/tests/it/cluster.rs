@@ -382,7 +382,7 @@ async fn servers_answer_each_other() {
     let error = three.error().await;
     assert_eq!(
         error.to_string(),
-        "event \"sum\" of another server in /: handler panicked: too small"
+        "event \"sum\" in /: handler panicked: too small"
     );
     let answers = one.io.server_side_emit_with_ack::<i64>("sum", &(2, 300));
     let mut answers = soon(answers).await.unwrap();
@@ -425,4 +425,44 @@ fn a_reserved_event_of_servers_is_a_mistake() {
         .io
         .of("/")
         .on_server_event("connection", async |(): ()| ());
+}
+
+#[tokio::test]
+async fn a_parent_reaches_its_children_on_other_servers() {
+    let [one, two] = servers().await;
+    let families = [&one, &two].map(|host| {
+        host.io
+            .of_path("/p/{n}")
+            .on_server_event("double", async |n: u8| 2 * n)
+    });
+    let mut clients = [one.client().await, two.client().await];
+    let mut ids = Vec::new();
+    for client in &mut clients {
+        ids.push(client.join("/p/1").await);
+    }
+    let [ours, _] = &families;
+    assert_eq!(ours.emit("news", &1).unwrap().sent, 1);
+    let votes = ours.all().emit_with_ack::<u8>("vote", &());
+    for (n, client) in clients.iter_mut().enumerate() {
+        client.check(r#"42/p/1,["news",1]"#).await;
+        let question = client.text().await;
+        let id = question.strip_prefix("42/p/1,").unwrap();
+        let id = id.strip_suffix(r#"["vote"]"#).unwrap();
+        client.send(&format!("43/p/1,{id}[{n}]")).await;
+    }
+    let mut votes = soon(votes).await.unwrap();
+    votes.answers.sort_unstable();
+    assert_eq!((votes.answers, votes.missing), (vec![0, 1], vec![]));
+
+    let found = ours.fetch_sockets().await.unwrap();
+    let found: Vec<_> = found.iter().map(|socket| socket.id().to_string()).collect();
+    assert_eq!(found, ids);
+    ours.all().join("room");
+    until(|| two.io.of("/p/1").room_size("room") == 1).await;
+    let doubled = ours.server_side_emit_with_ack::<u8>("double", &21).await;
+    assert_eq!(doubled.unwrap().answers, [42]);
+    ours.to("room").disconnect();
+    for client in &mut clients {
+        client.check("41/p/1,").await;
+    }
 }

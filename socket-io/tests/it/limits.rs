@@ -278,6 +278,35 @@ async fn attachments_that_nobody_waits_for_any_more_do_not_keep_the_connection()
     polling.check("1").await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn joining_a_namespace_meanwhile_gives_attachments_no_more_time() {
+    for is_first in [true, false] {
+        let stage = Stage::with(|builder| builder.attachment_timeout(Duration::from_secs(3)));
+        stage
+            .io
+            .of("/slow")
+            .middleware(async |State(gate): State<Gate>| {
+                gate.pass().await;
+                Ok::<_, Refusal>(())
+            });
+        let mut polling = stage.polling().await;
+        if !is_first {
+            polling.join().await;
+        }
+        polling.send("40/slow,").await;
+        polling
+            .send(r#"451-/slow,["x",{"_placeholder":true,"num":0}]"#)
+            .await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        stage.open_gate(1);
+        let joined = polling.packet().await;
+        assert!(joined.starts_with("40/slow,"), "{joined}");
+        let start = tokio::time::Instant::now();
+        polling.check("1").await;
+        assert!(start.elapsed() <= Duration::from_secs(3));
+    }
+}
+
 #[tokio::test]
 async fn attachments_may_have_so_many_bytes_together() {
     let stage = Stage::with(|builder| builder.max_attachment_bytes(10));

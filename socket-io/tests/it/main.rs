@@ -1,7 +1,9 @@
 //! The server over real sockets, seen by clients that are made by hand. What needs a clock goes over polling in the same process, with the clock paused.
 
 mod acks;
+mod arrivals;
 mod authorization;
+mod away;
 mod binary;
 mod broadcast;
 mod closing;
@@ -9,6 +11,7 @@ mod cluster;
 mod drain;
 mod eio3;
 mod event_middleware;
+mod families;
 mod handlers;
 mod health;
 mod joining;
@@ -25,4 +28,3 @@ mod rooms;
 mod serving;
 mod stats;
 mod support;
-mod tracing;

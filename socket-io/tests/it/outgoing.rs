@@ -2,12 +2,11 @@
 
 use std::time::Duration;
 
-use socket_io::protocol::{CustomParser, DecodeError, PacketDecoder, PacketKind, PacketValue};
 use socket_io::{
-    Args, Binary, Data, EventName, Grant, Message, Outcome, Parser, RawArgs, Socket, State, Value,
+    Args, Binary, Data, EventName, Grant, Outcome, Parser, RawArgs, Socket, State, Value,
 };
 
-use crate::support::{Log, Stage};
+use crate::support::{Log, OneWay, Stage};
 
 /// Says who gets what.
 async fn say(socket: Socket, EventName(name): EventName, args: RawArgs, State(log): State<Log>) {
@@ -152,34 +151,6 @@ async fn the_last_event_of_one_whose_grant_has_ended_is_told_too() {
     host.check_heard(&format!("bye [] for {id}")).await;
     client.check(r#"42["bye"]"#).await;
     client.check("41").await;
-}
-
-/// Writes what it cannot read.
-#[derive(Debug)]
-pub(crate) struct OneWay;
-
-impl CustomParser for OneWay {
-    fn encode(&self, packet: &PacketValue) -> Vec<Message> {
-        vec![format!("{:?}", packet.kind).as_str().into()]
-    }
-
-    fn decoder(&self) -> Box<dyn PacketDecoder> {
-        Box::new(Self)
-    }
-}
-
-impl PacketDecoder for OneWay {
-    fn handle(&mut self, message: Message) -> Result<Option<PacketValue>, DecodeError> {
-        match message {
-            Message::Text(text) if &*text == "join" => Ok(Some(PacketValue {
-                kind: PacketKind::Connect,
-                namespace: "/".into(),
-                id: None,
-                data: None,
-            })),
-            other => Err(DecodeError::Refused(format!("{other:?}"))),
-        }
-    }
 }
 
 #[tokio::test]

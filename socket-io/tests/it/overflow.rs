@@ -263,10 +263,10 @@ async fn a_disconnect_is_queued_behind_a_full_outbox_and_the_connection_lives_on
 #[tokio::test]
 async fn where_even_the_reserve_is_used_up_the_connection_ends() {
     let stage = stage(|builder| builder.max_payload(1_000_000));
-    stage.io.of_matching(|name| name.starts_with("/long"));
+    let long = format!("/long{}", "x".repeat(70_000));
+    stage.io.of(&long);
     let mut polling = stage.polling().await;
     let id = polling.join().await;
-    let long = format!("/long{}", "x".repeat(70_000));
     polling.send(&format!("40{long},")).await;
     polling.packet().await;
     let socket = stage.io.of("/").socket(&id).unwrap();

@@ -145,6 +145,9 @@ async fn a_room_named_like_a_socket_reaches_that_socket_and_who_joined_it() {
     assert_eq!(host.io.to(&id_a).emit("x", &()).unwrap().sent, 2);
     a.check(r#"42["x"]"#).await;
     b.check(r#"42["x"]"#).await;
+    // So a broadcast that leaves the sender out leaves out both.
+    let sender = host.io.of("/").socket(&id_a).unwrap();
+    assert_eq!(sender.broadcast().emit("y", &()).unwrap().sent, 0);
 }
 
 #[tokio::test]

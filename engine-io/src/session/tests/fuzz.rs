@@ -81,7 +81,7 @@ impl Fuzz {
         let session = if random.chance(50) {
             Session::server(
                 at(0),
-                &config,
+                &config.into(),
                 random_wire(&mut random),
                 transport,
                 &handshake(),

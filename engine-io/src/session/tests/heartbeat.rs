@@ -227,7 +227,7 @@ fn times_beyond_the_clock_are_cut() {
     };
     let mut session = Session::server(
         at(0),
-        &config,
+        &config.into(),
         Wire::default(),
         Transport::Polling,
         &handshake(),

@@ -38,6 +38,7 @@ fn a_newer_message_takes_the_place_of_the_one_that_waits() {
         assert_eq!(session.buffered(), 0);
         assert_eq!(send_latest(&mut session, &key("a"), &["a4"]), Ok(false));
         assert_eq!(rest(&mut session), ["4a4"]);
+        assert_eq!(session.counters().replaced, 2);
     }
 }
 

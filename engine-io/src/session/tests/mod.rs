@@ -49,7 +49,7 @@ const OPEN_PACKET: &str = r#"0{"sid":"WLg4cEUyytlCwBTHAAAA","upgrades":["websock
 
 /// A server's session whose open packet is still to be sent.
 fn new_server(transport: Transport) -> Session {
-    let config = SessionConfig::default();
+    let config = Arc::default();
     Session::server(at(0), &config, Wire::default(), transport, &handshake())
 }
 
@@ -63,7 +63,13 @@ fn limited_server(transport: Transport, outbox_limit: usize) -> Session {
         outbox_limit,
         ..SessionConfig::default()
     };
-    let mut session = Session::server(at(0), &config, Wire::default(), transport, &handshake());
+    let mut session = Session::server(
+        at(0),
+        &config.into(),
+        Wire::default(),
+        transport,
+        &handshake(),
+    );
     if transport == Transport::Polling {
         session.handle_get().unwrap();
         payload(&mut session).unwrap();

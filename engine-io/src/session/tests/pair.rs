@@ -62,8 +62,9 @@ impl Pair {
             ping_timeout: config.ping_timeout,
             ..handshake()
         };
-        let server = Session::server(at(0), config, Wire::default(), transport, &handshake);
         let client = Session::client(config, transport);
+        let config = Arc::new(config.clone());
+        let server = Session::server(at(0), &config, Wire::default(), transport, &handshake);
         let mut pair = Self {
             now: 0,
             ends: [End::new(server), End::new(client)],

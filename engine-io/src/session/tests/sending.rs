@@ -181,14 +181,15 @@ fn what_must_be_said_goes_beyond_the_limit_but_not_far() {
         send(&mut session, "abcdefg").unwrap();
         assert!(send(&mut session, "x").is_err());
         let mut reserved = 0;
+        let bye = Frame::message(&"bye".repeat(100));
         let full = loop {
-            match session.send_reserved([Frame::message("bye")].iter()) {
-                Ok(()) => reserved += 6,
+            match session.send_reserved([&bye].into_iter()) {
+                Ok(()) => reserved += bye.len(),
                 Err(error) => break error,
             }
         };
         let limit = 10 + 64 * 1024;
-        assert_eq!(reserved, (limit - 10) / 6 * 6);
+        assert_eq!(reserved, (limit - 10) / bye.len() * bye.len());
         let buffered = 10 + reserved;
         assert_eq!(full, SendError::Full { buffered, limit });
         assert_eq!(session.buffered(), buffered);

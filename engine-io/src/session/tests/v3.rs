@@ -10,7 +10,7 @@ const V3: Wire = Wire {
 
 /// A server's session of revision 3, opened at 0, whose open packet has left.
 fn old_server(transport: Transport, wire: Wire) -> Session {
-    let config = SessionConfig::default();
+    let config = Arc::default();
     let mut session = Session::server(at(0), &config, wire, transport, &handshake());
     match transport {
         Transport::Polling => {

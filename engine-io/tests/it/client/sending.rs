@@ -1,12 +1,14 @@
 //! Batches of a polling client, and large amounts both ways.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use engine_io::{Message, ServerConfig, Transport};
+use engine_io::{Connecting, Connector, Message, ServerConfig, Transport};
 use parking_lot::Mutex;
+use tokio::net::TcpStream;
 
-use super::only;
-use crate::support::{Host, drive, soon};
+use super::{check_echo, only};
+use crate::support::{Host, drive, not_yet, soon};
 
 #[tokio::test]
 async fn posts_are_filled_up_to_the_server_s_limit() {
@@ -80,6 +82,44 @@ async fn large_messages_travel_both_ways() {
             assert!(soon(client.recv()).await == Some(message), "{transport}");
         }
     }
+}
+
+/// Counts connections.
+#[derive(Clone, Default)]
+struct Counting(Arc<AtomicUsize>);
+
+impl Connector for Counting {
+    fn connect<'a>(&'a self, host: &'a str, port: u16) -> Connecting<'a> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move { Ok(TcpStream::connect((host, port)).await?.into()) })
+    }
+}
+
+#[tokio::test]
+async fn two_connections_carry_all_requests_of_polling() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let connector = Counting::default();
+    let config = only(Transport::Polling).connector(connector.clone());
+    let mut socket = host.connect(&config).await.unwrap();
+    for _ in 0..20 {
+        check_echo(&mut socket).await;
+    }
+    assert_eq!(connector.0.load(Ordering::Relaxed), 2);
+}
+
+#[tokio::test]
+async fn a_post_has_to_be_answered_before_the_outbox_is_drained() {
+    let host = Host::new(ServerConfig::default()).await;
+    let (client, mut server) = host.client_pair(&only(Transport::Polling)).await;
+    let (sender, _client) = drive(client);
+    sender.send("a").unwrap();
+    let mut drained = std::pin::pin!(sender.drained());
+    // The server answers a POST when its messages are taken.
+    not_yet(&mut drained).await;
+    assert_eq!(soon(server.recv()).await, Some("a".into()));
+    let (_sender, _server) = drive(server);
+    assert_eq!(soon(drained).await, Ok(()));
+    assert_eq!(sender.buffered(), 0);
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value as Json, json};
 use socket_io_client::{
     AckId, Args, ConnectError, Incoming, Manager, ManagerEvent, ManagerEvents, Socket, SocketEvent,
-    Value,
+    Transport, Value,
 };
 
 use crate::json::{from_value, from_values, to_value};
@@ -95,12 +95,11 @@ impl Client {
         let managed = &self.managers[name];
         let namespace = command["nsp"].as_str().unwrap_or("/");
         let socket = options::socket(managed.manager.socket(namespace), opts).build()?;
-        let mut names = lock(&managed.names);
-        names
-            .sockets
-            .insert(socket.namespace().to_string(), sock.into());
+        let known = (socket.namespace().to_string(), sock.to_owned());
+        lock(&managed.names).sockets.extend([known]);
         socket.connect_lazy();
-        self.sockets.insert(sock.into(), socket);
+        let names = managed.names.clone();
+        self.sockets.insert(sock.into(), (socket, names));
         Ok(())
     }
 
@@ -157,9 +156,16 @@ async fn tell(
     names: Arc<Mutex<Names>>,
     output: Arc<Output>,
 ) {
+    let mut transport = Transport::Polling;
     loop {
-        let told = match events.recv().await {
-            ManagerEvent::Open => json!({"e": "open"}),
+        let event = events.recv().await;
+        match event {
+            ManagerEvent::Open(opened) => transport = opened,
+            ManagerEvent::Upgrade => transport = Transport::WebSocket,
+            _ => {}
+        }
+        let mut told = match event {
+            ManagerEvent::Open(_) => json!({"e": "open"}),
             ManagerEvent::Close { reason, .. } => json!({"e": "close", "reason": reason.as_str()}),
             ManagerEvent::Upgrade => json!({"e": "upgrade"}),
             ManagerEvent::ReconnectAttempt(n) => json!({"e": "reconnect_attempt", "n": n}),
@@ -169,7 +175,7 @@ async fn tell(
             ManagerEvent::Socket(socket, event) => {
                 let namespace = socket.namespace().to_string();
                 let sock = lock(&names).sockets.get(&namespace).cloned();
-                if let Some(mut line) = describe(&socket, event, &names) {
+                if let Some(mut line) = describe(&socket, event, transport, &names) {
                     line["sock"] = json!(sock);
                     output.line(line);
                 }
@@ -177,18 +183,20 @@ async fn tell(
             }
             _ => continue,
         };
-        let mut told = told;
         told["manager"] = json!(manager);
         output.line(told);
     }
 }
 
-fn describe(socket: &Socket, event: SocketEvent, names: &Mutex<Names>) -> Option<Json> {
+fn describe(
+    socket: &Socket,
+    event: SocketEvent,
+    transport: Transport,
+    names: &Mutex<Names>,
+) -> Option<Json> {
     Some(match event {
         SocketEvent::Connect { id, recovered } => {
-            let engine = socket.manager().engine();
-            let transport = engine.map(|engine| engine.transport().as_str());
-            let id = id.as_str();
+            let (id, transport) = (id.as_str(), transport.as_str());
             json!({"e": "connect", "id": id, "recovered": recovered, "transport": transport})
         }
         SocketEvent::ConnectError(error) => {

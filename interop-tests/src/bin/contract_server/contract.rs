@@ -40,17 +40,10 @@ pub(crate) fn server() -> SocketIo {
         .build();
     serve(io.of("/"));
     serve(io.of("/chat"));
-    serve(io.of_matching(is_dynamic));
+    serve(io.of_regex(r"^/dyn-[0-9]+$"));
     serve(io.of("/auth").middleware(authenticate));
     io.of("/deny").middleware(deny);
     io
-}
-
-/// `/dyn-` and digits.
-fn is_dynamic(name: &str) -> bool {
-    name.strip_prefix("/dyn-").is_some_and(|digits| {
-        !digits.is_empty() && digits.bytes().all(|digit| digit.is_ascii_digit())
-    })
 }
 
 async fn authenticate(Auth(auth): Auth<Value>, handshake: Handshake) -> Result<(), Refusal> {

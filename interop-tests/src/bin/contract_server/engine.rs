@@ -28,10 +28,8 @@ pub(crate) fn client() -> RecordingService {
         .max_payload(100)
         .initial_packet("hi")
         .allow_request(|request| {
-            let denied = request
-                .uri
-                .query()
-                .is_some_and(|query| query.contains("deny"));
+            let mut query = request.uri.query().unwrap_or_default().split('&');
+            let denied = query.any(|pair| pair.split('=').next() == Some("deny"));
             async move { if denied { Err(String::new()) } else { Ok(()) } }
         })
         .initial_headers(|headers, _| {

@@ -135,7 +135,7 @@ fn what_waits_is_limited_in_bytes() {
         let taken = rig
             .core
             .emit_repeatedly(rig.now, socket, emission, id, None);
-        refused = refused.or(taken.err());
+        refused = refused.or_else(|| taken.err());
     }
     assert!(matches!(refused, Some(EmitRefused::Full(full)) if full.limit == 1000));
 }

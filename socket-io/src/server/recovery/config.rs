@@ -20,7 +20,7 @@ pub struct RecoveryConfig {
     max_bytes: usize,
     max_age: Option<Duration>,
     pub(super) max_sessions: usize,
-    pub(super) max_empty_namespaces: usize,
+    pub(crate) max_empty_namespaces: usize,
     pub(super) store: Option<Arc<dyn SessionStore>>,
 }
 
@@ -84,8 +84,8 @@ impl RecoveryConfig {
         self
     }
 
-    /// How many namespaces that a pattern made keep their events when the last socket has left and may come back. Default 1000. Beyond it the events of the one
-    /// that was left first go, and its clients get new sessions.
+    /// How many children of [families](crate::SocketIo::of_path) stay although nobody is in them, because a client may come back. Default 1000. Beyond it, and
+    /// when there is no room for others, the one that was left first goes, and its clients get new sessions.
     pub fn max_empty_namespaces(mut self, namespaces: usize) -> Self {
         self.max_empty_namespaces = namespaces;
         self

@@ -11,8 +11,9 @@ use super::offset::Offset;
 use super::store::StoredSession;
 use crate::adapter::Flags;
 use crate::protocol::{DisconnectReason, Outgoing, RawJson, Value};
+use crate::server::connection::Connection;
 use crate::server::types::TypeMap;
-use crate::server::{EmitError, Outcome, Socket, SocketIo};
+use crate::server::{EmitError, Outcome, Socket};
 
 /// One allocation for each socket, if recovery is on and the client can make use of it.
 pub(crate) struct Identity {
@@ -98,12 +99,13 @@ impl Identity {
             | DisconnectReason::IoServerDisconnect
             | DisconnectReason::IoClientDisconnect => false,
         };
-        if !has_joined {
-            let session = claim?.session;
-            return may_return.then_some(session);
-        }
-        if !may_return {
+        if !may_return || !has_joined && claim.is_none() {
             return None;
+        }
+        // Before the namespace hears that nobody is in it any more.
+        self.journal.expect_return();
+        if let Some(claim) = claim {
+            return Some(claim.session);
         }
         let mut rooms = socket.rooms();
         rooms.retain(|room| **room != **socket.id());
@@ -124,7 +126,7 @@ impl Identity {
     /// The socket has left, and its client may come back with that session, with other data if there is any.
     pub(crate) fn leave(
         &self,
-        io: &SocketIo,
+        connection: &Arc<Connection>,
         session: Option<StoredSession>,
         data: Option<TypeMap>,
     ) {
@@ -132,7 +134,7 @@ impl Identity {
             session.data = data.unwrap_or(session.data);
             session
         });
-        self.journal.leave(io, &self.pid, session);
+        self.journal.leave(connection, &self.pid, session);
     }
 }
 

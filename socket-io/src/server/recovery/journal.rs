@@ -27,13 +27,14 @@ use super::identity::{Identity, Wanted};
 use super::log::{Limits, Log};
 use super::offset::Offset;
 use super::round::Round;
-use super::store::{SessionStore, StoreError, StoredSession};
-use crate::adapter::{Flags, SocketId, Target};
+use super::store::{SessionStore, StoreError, StoredSession, end_of};
+use crate::adapter::{Flags, HoldBack, SocketId, Target};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
-use crate::server::emit::{Outcome, push, report_overflow};
+use crate::server::connection::Connection;
+use crate::server::emit::{Outcome, flagged, push, report_overflow};
 use crate::server::handler::{CatchPanic, Panic, caught};
 use crate::server::packet::EventPacket;
-use crate::server::{EmitError, Namespace, Socket, SocketIo};
+use crate::server::{EmitError, Namespace, Socket};
 
 pub(crate) struct Journal {
     namespace: Text,
@@ -71,16 +72,12 @@ impl Journal {
         }
     }
 
-    pub(super) fn namespace(&self) -> &Text {
-        &self.namespace
-    }
-
     pub(super) fn last(&self) -> Offset {
         self.log.lock().last()
     }
 
     /// Whether a client may come back that has left.
-    pub(super) fn is_awaiting(&self) -> bool {
+    pub(crate) fn is_awaiting(&self) -> bool {
         let awaited = *self.awaited.lock();
         awaited.is_some_and(|end| end > Instant::now())
     }
@@ -159,12 +156,7 @@ impl Journal {
                 encode()
             };
             if offset == log.next() {
-                let packet = if flags.uncompressed {
-                    packet.uncompressed()
-                } else {
-                    packet
-                };
-                return (log, packet);
+                return (log, flagged(packet, flags));
             }
         }
     }
@@ -192,15 +184,20 @@ impl Journal {
         drop(previous);
     }
 
+    /// Somebody may come back from now on.
+    pub(super) fn expect_return(&self) {
+        *self.awaited.lock() = Some(end_of(self.max_disconnection));
+    }
+
     /// The socket has left. Its session, if it has one, is kept, and only then the private id is free.
-    pub(crate) fn leave(
+    pub(super) fn leave(
         self: &Arc<Self>,
-        io: &SocketIo,
+        connection: &Arc<Connection>,
         pid: &Arc<str>,
         session: Option<StoredSession>,
     ) {
         let (journal, pid) = (self.clone(), pid.clone());
-        run(io, async move {
+        run(connection, async move {
             if let Some(session) = session {
                 journal.keep(session).await;
             }
@@ -212,14 +209,18 @@ impl Journal {
 
     async fn keep(&self, session: StoredSession) {
         let (store, time) = (self.store.clone(), self.max_disconnection);
-        *self.awaited.lock() = Some(Instant::now() + time);
+        self.expect_return();
         guarded(async move { store.save(session, time).await }).await;
     }
 
     // Coming back.
 
     /// What a client has a right to that wants its session back; `None` if it has to start anew. Safe to cancel: a session that was taken out is put back.
-    pub(crate) async fn claim(self: Arc<Self>, io: SocketIo, wanted: Wanted) -> Option<Claim> {
+    pub(crate) async fn claim(
+        self: Arc<Self>,
+        connection: Arc<Connection>,
+        wanted: Wanted,
+    ) -> Option<Claim> {
         let Wanted { pid, offset } = wanted;
         self.displace(&pid).await;
         let (store, namespace) = (self.store.clone(), self.namespace.clone());
@@ -241,7 +242,7 @@ impl Journal {
             });
         }
         let mut waiting = PutBack {
-            io,
+            connection,
             journal: self.clone(),
             session: Some(session),
         };
@@ -282,7 +283,8 @@ impl Journal {
         identity: &Identity,
         confirmation: &Encoded,
     ) -> Result<(), Obstacle> {
-        // Dropped behind the lock, since the data in it is the user's.
+        // Both come after the lock, since hooks and data are the user's.
+        let hooks = HoldBack::new();
         let mut claim;
         let log = self.log.lock();
         claim = identity.claim.lock().take();
@@ -305,6 +307,7 @@ impl Journal {
             Err(Obstacle::Lost) => {}
         }
         drop(log);
+        drop(hooks);
         outcome.map(drop)
     }
 }
@@ -396,7 +399,7 @@ impl Claim {
 
 /// Puts a session back if nobody waits for it any more.
 struct PutBack {
-    io: SocketIo,
+    connection: Arc<Connection>,
     journal: Arc<Journal>,
     session: Option<StoredSession>,
 }
@@ -405,19 +408,24 @@ impl Drop for PutBack {
     fn drop(&mut self) {
         if let Some(session) = self.session.take() {
             let journal = self.journal.clone();
-            run(&self.io, async move { journal.keep(session).await });
+            run(&self.connection, async move { journal.keep(session).await });
         }
     }
 }
 
-/// Runs a future to its first wait, and lets it go on in a task of its own from there.
-fn run(io: &SocketIo, future: impl Future<Output = ()> + Send + 'static) {
+/// Runs a future that keeps a session to its first wait, and lets it go on in a task of its own from there. That counts as a handler, so that a server which
+/// is drained waits for it.
+fn run(connection: &Arc<Connection>, future: impl Future<Output = ()> + Send + 'static) {
     // Whoever makes a socket leave may be a thread outside the runtime.
-    let _runtime = io.enter_runtime();
+    let _runtime = connection.io.enter_runtime();
     let mut future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
     let now = &mut TaskContext::from_waker(Waker::noop());
     if future.as_mut().poll(now).is_pending() {
-        io.spawn(future);
+        let running = connection.start_handler();
+        connection.io.spawn(async move {
+            future.await;
+            drop(running);
+        });
     }
 }
 

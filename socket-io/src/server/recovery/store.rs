@@ -18,6 +18,13 @@ use crate::adapter::{Room, SocketId};
 use crate::server::Grant;
 use crate::server::types::TypeMap;
 
+/// When a time that begins now is over. What the clock cannot count to ends in a hundred years.
+pub(super) fn end_of(time: Duration) -> Instant {
+    const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+    let now = Instant::now();
+    now.checked_add(time).unwrap_or_else(|| now + CENTURY)
+}
+
 /// What a [`SessionStore`] returns.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
@@ -105,7 +112,9 @@ impl fmt::Debug for StoredSession {
 /// with [`append`](Self::append), and asked for those of former logs with [`events`](Self::events). If it does neither, a client that comes back after a
 /// restart gets a new session.
 ///
-/// No lock is held during any call. A call or future that panics or fails counts as one that found or kept nothing.
+/// No lock is held during any call. A call or future that panics or fails counts as one that found or kept nothing. A future of [`take`](Self::take) or
+/// [`events`](Self::events) is dropped when the client goes that it was asked for; one of [`save`](Self::save) runs to its end, for which
+/// [`SocketIo::drain`](crate::SocketIo::drain) waits as for handlers.
 pub trait SessionStore: Send + Sync + 'static {
     /// Keeps a session for that time.
     fn save(&self, session: StoredSession, time: Duration) -> StoreFuture<'_, ()>;
@@ -204,8 +213,7 @@ impl SessionStore for MemorySessionStore {
         let ticket = kept.next_ticket;
         kept.next_ticket += 1;
         kept.tickets.insert(session.pid.clone(), ticket);
-        kept.sessions
-            .insert(ticket, (Instant::now() + time, session));
+        kept.sessions.insert(ticket, (end_of(time), session));
         let surplus = kept.surplus(self.max_sessions);
         drop(kept);
         drop((previous, surplus));

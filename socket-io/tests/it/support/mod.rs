@@ -2,8 +2,8 @@
 
 mod bus;
 mod client;
+mod one_way;
 mod polling;
-mod recorder;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -18,8 +18,8 @@ use tokio::sync::{Mutex as AsyncMutex, Semaphore};
 
 pub(crate) use bus::Bus;
 pub(crate) use client::{Client, Frame};
+pub(crate) use one_way::OneWay;
 pub(crate) use polling::{Polling, respond};
-pub(crate) use recorder::{Line, Recorder};
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(20);

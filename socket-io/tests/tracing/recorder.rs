@@ -1,13 +1,13 @@
 //! A subscriber of `tracing` that keeps what it is told.
 
 use std::fmt::{Debug, Write};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, Mutex};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::DefaultGuard;
-use tracing::{Dispatch, Event, Metadata, Subscriber};
+use tracing::{Event, Metadata, Subscriber};
 
 /// An event or a span.
 #[derive(Clone, Debug)]
@@ -25,33 +25,23 @@ impl Line {
     }
 }
 
-#[derive(Clone)]
-pub(crate) struct Recorder {
-    level: LevelFilter,
-    lines: Arc<Mutex<Vec<Line>>>,
-}
+#[derive(Clone, Default)]
+pub(crate) struct Recorder(Arc<Mutex<Vec<Line>>>);
 
 impl Recorder {
     /// Listens to what our crates say on this thread, for as long as the guard is held.
-    pub(crate) fn listen(level: LevelFilter) -> (Self, DefaultGuard) {
-        let recorder = Self {
-            level,
-            lines: Arc::default(),
-        };
-        // While there is one subscriber only, a test on another thread that comes to an event first makes it one that nobody wants to hear of.
-        static OTHER: OnceLock<Dispatch> = OnceLock::new();
-        OTHER.get_or_init(|| {
-            Dispatch::new(Self {
-                level: LevelFilter::OFF,
-                lines: Arc::default(),
-            })
-        });
+    pub(crate) fn listen() -> (Self, DefaultGuard) {
+        let recorder = Self::default();
         let guard = tracing::subscriber::set_default(recorder.clone());
         (recorder, guard)
     }
 
     pub(crate) fn lines(&self) -> Vec<Line> {
-        self.lines.lock().unwrap().clone()
+        self.0.lock().unwrap().clone()
+    }
+
+    pub(crate) fn forget(&self) {
+        self.0.lock().unwrap().clear();
     }
 
     /// The lines of that name.
@@ -64,7 +54,7 @@ impl Recorder {
     fn keep(&self, metadata: &'static Metadata<'static>, record: impl FnOnce(&mut Fields)) {
         let mut fields = Fields(Vec::new());
         record(&mut fields);
-        self.lines.lock().unwrap().push(Line {
+        self.0.lock().unwrap().push(Line {
             level: *metadata.level(),
             target: metadata.target(),
             name: metadata.name(),
@@ -76,12 +66,11 @@ impl Recorder {
 impl Subscriber for Recorder {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         let target = metadata.target();
-        let ours = target.starts_with("engine_io") || target.starts_with("socket_io");
-        ours && *metadata.level() <= self.level
+        target.starts_with("engine_io") || target.starts_with("socket_io")
     }
 
     fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(self.level)
+        Some(LevelFilter::TRACE)
     }
 
     fn new_span(&self, attributes: &Attributes<'_>) -> Id {
