@@ -17,6 +17,7 @@
 //! | `client_streams` | a client: a robot in the chat, with streams and futures instead of handlers |
 //! | `client_blocking` | a client without asynchronous code: sends a file to `binary_upload` |
 //! | `latency` | a client: the time that a server takes to answer, as a live chart |
+//! | `client_offline` | a client whose orders survive offline times and `kill -9`, and a server that takes each once |
 //! | `bench_server` | the server that benchmarks are run against |
 
 use std::error::Error;

@@ -17,7 +17,7 @@
 //! Everything here that waits panics when it is called from asynchronous code, which it would block.
 
 use std::fmt;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
@@ -202,6 +202,19 @@ impl Socket {
                 return Ok(event);
             }
         }
+    }
+
+    /// Waits for a future, such as one of [`inner`](Self::inner):
+    ///
+    /// ```no_run
+    /// # fn run(socket: socket_io_client::blocking::Socket) -> Result<(), Box<dyn std::error::Error>> {
+    /// let delivery = socket.wait(socket.inner().durable().emit("order", &("tea", 2)))?;
+    /// let receipt: String = socket.wait(delivery.acknowledged())?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn wait<F: Future>(&self, future: F) -> F::Output {
+        self.thread.handle.block_on(future)
     }
 
     /// The socket itself, for what is not here. It is driven by the thread of this one.

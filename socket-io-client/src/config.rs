@@ -130,6 +130,8 @@ impl fmt::Debug for ManagerConfig {
 pub(crate) const fn socket_config() -> SocketConfig {
     SocketConfig {
         retries: None,
+        keeps: false,
+        catch_up: Vec::new(),
         send_buffer: 16 << 20,
         max_acks: 65_536,
         max_early: 65_536,

@@ -11,6 +11,7 @@ use crate::extract::{Context, Question};
 use crate::handler::run;
 use crate::inbox::Taken;
 use crate::socket::Socket;
+use crate::store::Handling;
 
 /// Calls the handlers of whatever is in the inbox, until it is empty.
 pub(crate) async fn dispatch(endpoint: Arc<Endpoint>) {
@@ -31,6 +32,7 @@ pub(crate) async fn dispatch(endpoint: Arc<Endpoint>) {
             // Nobody is interested any more.
             continue;
         };
+        let handling = Handling::new(&endpoint, &told);
         let (topics, context) = context_of(Socket(socket), told);
         let lists: Vec<_> = topics
             .iter()
@@ -47,7 +49,11 @@ pub(crate) async fn dispatch(endpoint: Arc<Endpoint>) {
             let Ok(running) = endpoint.running.clone().acquire_owned().await else {
                 return;
             };
-            run(&listener.handler, context.clone(), running);
+            let handling = handling.as_ref().map(Handling::begin);
+            run(&listener.handler, context.clone(), running, handling);
+        }
+        if let Some(handling) = handling {
+            handling.end();
         }
         drop(context);
         // A long burst shall not keep others from this thread.

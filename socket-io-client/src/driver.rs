@@ -122,8 +122,7 @@ impl Driver {
                     let observers = &self.shared.observers;
                     let told = || Told::Answer(completion.id, answer.clone());
                     observers.tell_socket(&completion.endpoint, told);
-                    // Nobody may be waiting any more.
-                    let _ = completion.sender.send(answer);
+                    completion.answer(answer);
                 }
                 // The socket is gone.
                 (Output::Authorize { .. } | Output::Socket(..), None) => {}
@@ -477,7 +476,7 @@ impl Drop for Driver {
         });
         for taken in std::mem::take(&mut self.outputs) {
             if let Output::Answer(completion, answer) = taken.output {
-                let _ = completion.sender.send(answer);
+                completion.answer(answer);
             }
         }
         for endpoint in self.over() {
@@ -493,7 +492,7 @@ impl Drop for Driver {
 
 fn told(output: SocketOutput<Failed>) -> Told {
     match output {
-        SocketOutput::Connect { id, recovered } => Told::Connect { id, recovered },
+        SocketOutput::Connect { id, recovered, pid } => Told::Connect { id, recovered, pid },
         SocketOutput::ConnectError(error) => Told::ConnectError(error.into()),
         SocketOutput::Disconnect(reason) => Told::Disconnect(reason),
         SocketOutput::Event(incoming) => Told::Event(incoming),

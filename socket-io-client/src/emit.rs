@@ -17,7 +17,7 @@ use tokio::time::{Instant, Sleep};
 use crate::core::{Emission, Emitted, Phase};
 use crate::error::{AckError, EmitError};
 use crate::extract::Question;
-use crate::shared::{Completion, Locked, now};
+use crate::shared::{Completion, Locked, Waiter, now};
 use crate::socket::Socket;
 
 /// What became of an event.
@@ -103,7 +103,7 @@ impl Emit {
         let completion = Completion {
             id,
             endpoint: self.socket.endpoint().clone(),
-            sender,
+            to: Waiter::Caller(sender),
         };
         let queued = match self.send(event, data, Some(id), Some(completion)) {
             Ok(Outcome::Queued) => Ok(()),

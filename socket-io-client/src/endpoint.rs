@@ -21,6 +21,7 @@ use crate::error::ConnectError;
 use crate::handler::ErasedHandler;
 use crate::inbox::{Brake, Limit, Queue};
 use crate::socket::Guard;
+use crate::store::Kept;
 
 /// What a socket tells, in order.
 #[derive(Clone, Debug)]
@@ -28,6 +29,7 @@ pub(crate) enum Told {
     Connect {
         id: Text,
         recovered: bool,
+        pid: Option<String>,
     },
     ConnectError(ConnectError),
     Disconnect(DisconnectReason),
@@ -102,6 +104,8 @@ pub(crate) struct Endpoint {
     pub(crate) repeats: bool,
     /// Whether the first attempt to connect is repeated as later ones are.
     pub(crate) retry_first: bool,
+    /// What survives the program.
+    pub(crate) kept: Option<Box<Kept>>,
     pub(crate) auth: Mutex<Auth>,
     pub(crate) auth_task: Mutex<Option<AbortHandle>>,
     /// Whether it was told to connect since it was over.
@@ -130,6 +134,7 @@ impl Endpoint {
             ack_timeout: None,
             repeats: false,
             retry_first: false,
+            kept: None,
             auth: Mutex::new(auth),
             auth_task: Mutex::default(),
             live: AtomicBool::new(false),
@@ -245,7 +250,8 @@ impl Endpoint {
                 queue.push(told.clone(), size);
             }
         }
-        if !handled || matches!(told, Told::End) {
+        // Without handlers, an event is handled when its turn comes.
+        if !(handled || self.kept.is_some()) || matches!(told, Told::End) {
             return;
         }
         self.inbox.push(told, size);
@@ -318,6 +324,9 @@ impl Endpoint {
         let listeners = std::mem::take(&mut *self.listeners.lock());
         let waiters = std::mem::take(&mut *self.waiters.lock());
         while self.inbox.pop().is_some() {}
+        if let Some(kept) = &self.kept {
+            kept.close();
+        }
         drop((listeners, waiters));
     }
 }

@@ -9,6 +9,7 @@ use socket_io::protocol::{ArgsError, EncodeError};
 use socket_io::{Refusal, Value};
 
 use crate::core::{EmitRefused, Full, JoinError, NoAnswer, OpenError};
+use crate::store::{JournalFull, StoreError};
 
 /// Any error of the user's functions.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -28,6 +29,8 @@ pub enum ConfigError {
     NamespaceTaken(Text),
     /// The credentials are no JSON object; the text says what they are.
     Auth(String),
+    /// What is in the journal cannot be used, such as a packet with more attachments than the manager allows.
+    Journal(StoreError),
 }
 
 impl fmt::Display for ConfigError {
@@ -43,6 +46,7 @@ impl fmt::Display for ConfigError {
                 "the manager has a socket for {namespace} already: clone that one"
             ),
             Self::Auth(what) => f.write_str(what),
+            Self::Journal(error) => error.fmt(f),
         }
     }
 }
@@ -168,6 +172,17 @@ pub enum EmitError {
         /// The limit.
         limit: usize,
     },
+    /// Of an event that was to be kept: the socket has no [journal](crate::SocketBuilder::journal).
+    NoJournal,
+    /// Of an event that was to be kept: so much is kept already, which the server has not acknowledged. Emit again later.
+    JournalFull {
+        /// How many packets.
+        packets: usize,
+        /// How many bytes.
+        bytes: usize,
+    },
+    /// Of an event that was to be kept: it could not be written.
+    Journal(StoreError),
     /// Of an acknowledgement: the connection that the event came over has ended, so nobody waits for it any more.
     Disconnected,
 }
@@ -185,6 +200,14 @@ impl fmt::Display for EmitError {
             Self::TooManyAcks { limit } => {
                 write!(f, "{limit} acknowledgements are awaited already")
             }
+            Self::NoJournal => f.write_str("the socket has no journal: give it to the builder"),
+            Self::JournalFull { packets, bytes } => {
+                write!(
+                    f,
+                    "journal is full: {packets} packets are kept, {bytes} bytes"
+                )
+            }
+            Self::Journal(error) => error.fmt(f),
             Self::Disconnected => {
                 f.write_str("the connection of the event has ended, nobody waits for the answer")
             }
@@ -197,6 +220,18 @@ impl Error for EmitError {}
 impl From<EncodeError> for EmitError {
     fn from(error: EncodeError) -> Self {
         Self::Encode(error)
+    }
+}
+
+impl From<StoreError> for EmitError {
+    fn from(error: StoreError) -> Self {
+        Self::Journal(error)
+    }
+}
+
+impl From<JournalFull> for EmitError {
+    fn from(JournalFull { packets, bytes }: JournalFull) -> Self {
+        Self::JournalFull { packets, bytes }
     }
 }
 

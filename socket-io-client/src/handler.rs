@@ -14,6 +14,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::config::BoxFuture;
 use crate::error::Failure;
 use crate::extract::{Context, FromContext};
+use crate::store::Handling;
 
 /// An asynchronous function whose arguments are up to eight types that implement [`FromContext`]: `async |socket: Socket, Data(text): Data<String>| { … }`.
 ///
@@ -93,35 +94,39 @@ impl Answer for Reply<'_> {
 }
 
 /// Runs a handler to its first wait, and lets it go on in a task of its own from there.
-pub(crate) fn run(handler: &ErasedHandler, context: Context, running: OwnedSemaphorePermit) {
+pub(crate) fn run(
+    handler: &ErasedHandler,
+    context: Context,
+    running: OwnedSemaphorePermit,
+    handling: Option<Arc<Handling>>,
+) {
     let (socket, event, question) = (
         context.socket.clone(),
         context.event.clone(),
         context.ack.clone(),
     );
-    let report = move |failure: Failure| {
-        if let Some(question) = &question {
-            // A server that waits is told; that this could not be sent would be no news.
-            let _ = socket.acknowledge(question, &refusal_of(&failure));
+    let end = move |result: Result<(), Failure>| {
+        if let Err(failure) = result {
+            if let Some(question) = &question {
+                // A server that waits is told; that this could not be sent would be no news.
+                let _ = socket.acknowledge(question, &refusal_of(&failure));
+            }
+            socket.report(event, failure);
         }
-        socket.report(event, failure);
+        if let Some(handling) = handling {
+            handling.end();
+        }
     };
     let future = match caught(|| handler(context)).unwrap_or_else(|panic| Err(panic.into())) {
         Ok(future) => future,
-        Err(failure) => return report(failure),
+        Err(failure) => return end(Err(failure)),
     };
     let mut future = CatchPanic(future);
     match Pin::new(&mut future).poll(&mut TaskContext::from_waker(Waker::noop())) {
-        Poll::Ready(outcome) => {
-            if let Err(failure) = flatten(outcome) {
-                report(failure);
-            }
-        }
+        Poll::Ready(outcome) => end(flatten(outcome)),
         Poll::Pending => {
             tokio::spawn(async move {
-                if let Err(failure) = flatten(future.await) {
-                    report(failure);
-                }
+                end(flatten(future.await));
                 drop(running);
             });
         }

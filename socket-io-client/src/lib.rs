@@ -37,6 +37,9 @@
 //! [`Socket::emit`] never waits: it queues, or says why not. [`Socket::emit_with_ack`] is a future of the answer. [`volatile`](Socket::volatile) events are
 //! dropped rather than queued; [`retries`](SocketBuilder::retries) repeat events until the server has acknowledged them.
 //!
+//! What must not be lost: [`Socket::durable`] keeps events on disk until the server has acknowledged them, across restarts of the program, if the socket has a
+//! [journal](SocketBuilder::journal).
+//!
 //! # Receiving
 //!
 //! Handlers are asynchronous functions over what they need: see [`FromContext`]. What they return is the acknowledgement, if the server wants one. They run
@@ -59,12 +62,14 @@
 //! | `native-tls` | `https` and `wss` by the operating system's library |
 //! | `msgpack` | `Parser::message_pack()` |
 //! | `deflate` | permessage-deflate |
+//! | `store` | [`Journal::open`]: journals in files |
 
 pub mod blocking;
 mod config;
 mod core;
 mod dispatch;
 mod driver;
+mod durable;
 mod emit;
 mod endpoint;
 mod error;
@@ -77,11 +82,13 @@ mod observers;
 mod shared;
 mod socket;
 mod socket_builder;
+mod store;
 mod stream;
 mod url;
 
 pub use config::{Attempt, Reconnect};
 pub use core::Jitter;
+pub use durable::{Delivery, Durable, Keeping, Undelivered};
 pub use emit::{AckFuture, Emit, Outcome};
 pub use endpoint::HandlerId;
 #[cfg(feature = "deflate")]
@@ -107,6 +114,9 @@ pub use socket_io::protocol::AckId;
 pub use socket_io::{
     Args, Binary, Data, Date, DisconnectReason, EventName, Parser, RawArgs, Refusal, State, Value,
 };
+#[cfg(feature = "store")]
+pub use store::FileStore;
+pub use store::{Change, Content, Journal, Record, Store, StoreError};
 pub use stream::{EventStream, Events, Incoming, SocketEvent};
 
 /// Connects to the namespace that the path of a URL names, with default options.

@@ -25,7 +25,25 @@ use crate::observers::Observers;
 pub(crate) struct Completion {
     pub(crate) id: AckId,
     pub(crate) endpoint: Arc<Endpoint>,
-    pub(crate) sender: oneshot::Sender<Result<RawArgs, NoAnswer>>,
+    pub(crate) to: Waiter,
+}
+
+/// Who waits for an acknowledgement.
+pub(crate) enum Waiter {
+    Caller(oneshot::Sender<Result<RawArgs, NoAnswer>>),
+    /// The journal, for the packet at this position.
+    Journal(u64),
+}
+
+impl Completion {
+    pub(crate) fn answer(self, answer: Result<RawArgs, NoAnswer>) {
+        match (self.to, &self.endpoint.kept) {
+            // Nobody may be waiting any more.
+            (Waiter::Caller(sender), _) => drop(sender.send(answer)),
+            (Waiter::Journal(position), Some(kept)) => kept.answered(position, answer),
+            (Waiter::Journal(_), None) => {}
+        }
+    }
 }
 
 pub(crate) struct Shared {

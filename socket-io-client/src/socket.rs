@@ -135,17 +135,22 @@ impl Socket {
     }
 
     /// Waits until everything that was emitted has left this program, and until a connection that was closed is. A socket that is disconnected does
-    /// not wait for what it could not send. With [`retries`](SocketBuilder::retries) it waits for the acknowledgements.
+    /// not wait for what it could not send. With [`retries`](SocketBuilder::retries), and of events that are [kept](Self::durable), it waits for the
+    /// acknowledgements, until the journal has noted them.
     pub async fn flushed(&self) {
-        let key = self.0.key;
+        let (key, endpoint) = (self.0.key, &self.0.endpoint);
         let flushed = self.0.manager.wait_until(move |locked| {
             let waits = !locked.core.is_over(key) && locked.core.has_unsent(key);
             let engine = locked.engine.as_ref();
             let buffered = engine.map_or(0, engine_io::Sender::buffered);
             let is_told = locked.closing == 0 && locked.core.outputs() == 0;
-            is_told && !waits && !locked.has_unsent() && buffered == 0
+            let is_kept = !endpoint.kept.as_ref().is_some_and(|kept| kept.is_writing());
+            is_told && !waits && !locked.has_unsent() && buffered == 0 && is_kept
         });
         flushed.await;
+        if let Some(kept) = &endpoint.kept {
+            kept.flushed().await;
+        }
     }
 
     // Facts.

@@ -9,12 +9,13 @@ use engine_io::Text;
 use serde::Serialize;
 
 use crate::config::{Auth, auth_object, socket_config};
-use crate::core::{Retries, SocketConfig};
+use crate::core::{CatchUp, Retries, SocketConfig};
 use crate::endpoint::{Endpoint, Topic, holding};
 use crate::error::{BoxError, ConfigError, ConnectError};
 use crate::handler::{ErasedHandler, Handler, erase};
 use crate::manager::Manager;
 use crate::socket::{Guard, Socket};
+use crate::store::{Journal, Kept};
 
 /// The options of a socket, and its handlers.
 #[must_use = "nothing happens before `connect`, `connect_lazy` or `build`"]
@@ -25,6 +26,7 @@ pub struct SocketBuilder {
     auth: Result<Auth, ConfigError>,
     ack_timeout: Option<Duration>,
     retry_first: bool,
+    journal: Option<Journal>,
     handlers: Vec<(Topic, ErasedHandler)>,
 }
 
@@ -37,6 +39,7 @@ impl SocketBuilder {
             auth: Ok(Auth::Value(None)),
             ack_timeout: None,
             retry_first: false,
+            journal: None,
             handlers: Vec::new(),
         }
     }
@@ -82,6 +85,57 @@ impl SocketBuilder {
         self.config.retries = Some(Retries {
             retries,
             ack_timeout,
+        });
+        self
+    }
+
+    /// Lets the socket go on where an earlier run of the program has stopped: with the events that were [kept](Socket::durable) and are not acknowledged, and
+    /// with the last event of the server that was handled.
+    ///
+    /// ```no_run
+    /// # #[cfg(feature = "store")]
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// use socket_io_client::{Journal, Socket};
+    ///
+    /// let journal = Journal::open("orders.journal").await?;
+    /// let socket = Socket::builder("https://example.com").journal(journal).connect_lazy()?;
+    /// socket.durable().emit("order", &("tea", 2)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// Events that are kept leave one after the other, each until the server acknowledges it, however often that takes; each try waits for 10 s, or as
+    /// [`retries`](Self::retries) says. One that the server never acknowledges holds up those behind it: see [`Socket::undelivered`] and
+    /// [`Socket::withdraw`]. Where there are retries, other events wait in the same line.
+    ///
+    /// If the server recovers connections, it is asked to do so across restarts of the program, too, and sends what came after the last event that was handled:
+    /// each event comes at least once, for as long as the server keeps the connection. For longer, see [`catch_up`](Self::catch_up). An event counts as handled
+    /// when all its handlers have ended, and so have those of the events before it; without handlers, when it was received. It is noted within a tenth of a second.
+    pub fn journal(mut self, journal: Journal) -> Self {
+        self.config.keeps = true;
+        self.journal = Some(journal);
+        self
+    }
+
+    /// Tells the server how far its events were read, for servers that keep them longer than the recovery of connections does: the argument of that index, 0 is
+    /// the first one, of the last event of that name goes with the credentials, under a name of yours, each time the socket joins. Strings and numbers are taken.
+    ///
+    /// ```
+    /// use socket_io_client::{Data, Socket};
+    ///
+    /// // The server emits ("message", text, number), and when a client joins, everything behind `auth.serverOffset`.
+    /// let socket = Socket::builder("https://example.com")
+    ///     .on("message", async |Data((text, number)): Data<(String, u64)>| println!("{number}: {text}"))
+    ///     .catch_up("message", 1, "serverOffset");
+    /// ```
+    ///
+    /// With a [`journal`](Self::journal) this goes on across restarts of the program, from the last event that was handled, so that each event is handled at least
+    /// once. Several events may share a name, if the server counts them together. Credentials of your own that have this name take precedence.
+    pub fn catch_up(mut self, event: &str, argument: usize, name: &str) -> Self {
+        self.config.catch_up.push(CatchUp {
+            event: event.into(),
+            argument,
+            name: name.into(),
         });
         self
     }
@@ -168,15 +222,27 @@ impl SocketBuilder {
         endpoint.ack_timeout = self.ack_timeout;
         endpoint.repeats = self.config.retries.is_some();
         endpoint.retry_first = self.retry_first;
+        let mut past = None;
+        if let Some(journal) = self.journal {
+            let (kept, content) = Kept::new(journal).map_err(ConfigError::Journal)?;
+            endpoint.kept = Some(Box::new(kept));
+            past = Some(content);
+        }
         for (topic, handler) in self.handlers {
             endpoint.on(topic, handler, false);
         }
         let endpoint = Arc::new(endpoint);
+        let past = past.map(|past| past.prepare(&endpoint, config));
+        let past = past.transpose().map_err(ConfigError::Journal)?;
         let key = shared.look(|locked| {
             if locked.core.find(&endpoint.namespace).is_some() {
                 return Err(ConfigError::NamespaceTaken(endpoint.namespace.clone()));
             }
-            let key = locked.core.add(endpoint.namespace.clone(), self.config);
+            let core = &mut locked.core;
+            let key = core.add(endpoint.namespace.clone(), self.config);
+            if let Some(past) = past {
+                past.restore(core, key);
+            }
             locked.endpoints.insert(key, endpoint.clone());
             Ok(key)
         })?;

@@ -75,7 +75,7 @@ impl SocketEvent {
     /// `None` for what is no event of its own.
     pub(crate) fn new(socket: &Socket, told: Told) -> Option<Self> {
         Some(match told {
-            Told::Connect { id, recovered } => Self::Connect { id, recovered },
+            Told::Connect { id, recovered, .. } => Self::Connect { id, recovered },
             Told::ConnectError(error) => Self::ConnectError(error),
             Told::Disconnect(reason) => Self::Disconnect(reason),
             Told::Event(incoming) => {

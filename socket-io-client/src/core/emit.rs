@@ -73,13 +73,43 @@ impl<C, E: Clone> Core<C, E> {
         completion: Option<C>,
     ) -> Result<(), EmitRefused> {
         let socket = &mut self.sockets[key.0];
+        let retries = socket.config.retries.map_or(0, |retries| retries.retries);
         if let Some(queue) = &mut socket.queue {
             queue
-                .push(id, emission, completion)
+                .push(id, emission, completion, retries)
                 .map_err(EmitRefused::Full)?;
         }
         self.send_queued(now, key);
         Ok(())
+    }
+
+    /// Emits an event that is sent until it is acknowledged, for ever if need be. The caller sees to it that there are not too many.
+    pub(crate) fn keep(
+        &mut self,
+        now: Instant,
+        key: Key,
+        emission: Emission,
+        id: AckId,
+        completion: C,
+    ) {
+        if let Some(queue) = &mut self.sockets[key.0].queue {
+            queue.keep(id, emission, completion);
+        }
+        self.send_queued(now, key);
+    }
+
+    /// Takes back an event that is sent until it is acknowledged. It may have been sent already.
+    pub(crate) fn withdraw(&mut self, now: Instant, key: Key, id: AckId) -> Option<C> {
+        let queue = self.sockets[key.0].queue.as_mut();
+        let completion = queue.and_then(|queue| queue.remove(id));
+        self.send_queued(now, key);
+        completion
+    }
+
+    /// How often such an event was sent.
+    pub(crate) fn tries(&self, key: Key, id: AckId) -> u32 {
+        let queue = self.sockets[key.0].queue.as_ref();
+        queue.map_or(0, |queue| queue.tries(id))
     }
 
     /// Nobody waits for this acknowledgement any more; an event that was not sent yet is not sent.

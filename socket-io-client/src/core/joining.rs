@@ -6,7 +6,7 @@ use serde::Deserialize;
 use socket_io::Value;
 use socket_io::protocol::{DisconnectReason, Object, RawJson};
 
-use super::socket::Recovery;
+use super::socket::{Recovery, SocketState};
 use super::{Core, JoinError, Key, Output, Phase, SocketOutput};
 
 impl<C, E: Clone> Core<C, E> {
@@ -35,7 +35,7 @@ impl<C, E: Clone> Core<C, E> {
             return;
         }
         let packet = auth.and_then(|auth| {
-            let payload = connect_payload(socket.recovery.as_ref(), auth.as_ref())?;
+            let payload = connect_payload(socket, auth.as_ref())?;
             let parser = &self.config.parser;
             let packet = parser.encode_connect(&socket.namespace, payload.as_ref());
             packet.map_err(|error| error.to_string())
@@ -82,13 +82,13 @@ impl<C, E: Clone> Core<C, E> {
         socket.recovery = if socket.recovered {
             known
         } else {
-            pid.map(|pid| Recovery { pid, offset: None })
+            pid.clone().map(|pid| Recovery { pid, offset: None })
         };
         let recovered = socket.recovered;
         socket.auth_backoff.reset();
         // What was missed comes before what was to be said, and that before what is said from now on.
         for mut incoming in std::mem::take(&mut socket.early) {
-            incoming.offset = socket.take_offset(&incoming.event.args);
+            socket.take_position(&mut incoming);
             let event = SocketOutput::Event(incoming);
             self.outputs.push_back(Output::Socket(key, event));
         }
@@ -97,7 +97,7 @@ impl<C, E: Clone> Core<C, E> {
         }
         self.send_queued(now, key);
         let id = id.as_str().into();
-        self.tell_socket(key, SocketOutput::Connect { id, recovered });
+        self.tell_socket(key, SocketOutput::Connect { id, recovered, pid });
     }
 
     pub(super) fn handle_refusal(&mut self, key: Key, data: &RawJson) {
@@ -130,29 +130,37 @@ impl<C, E: Clone> Core<C, E> {
     }
 }
 
-/// What CONNECT carries: the credentials, and behind them what recovers the connection, unless the credentials have keys of those names.
-fn connect_payload(
-    recovery: Option<&Recovery>,
+/// What CONNECT carries: the credentials, and behind them what recovers the connection and how far the server's history was read, unless the credentials have
+/// keys of those names.
+fn connect_payload<C>(
+    socket: &SocketState<C>,
     auth: Option<&RawJson>,
 ) -> Result<Option<RawJson>, String> {
     let no_object = || "credentials have to be an object, such as {\"token\":\"x\"}".to_owned();
     if auth.is_some_and(|auth| !auth.as_str().starts_with('{')) {
         return Err(no_object());
     }
-    let Some(recovery) = recovery else {
+    if socket.recovery.is_none() && socket.marks.is_empty() {
         return Ok(auth.cloned());
-    };
+    }
     let mut payload = match auth.map(RawJson::parse) {
         Some(Ok(Value::Object(object))) => object,
         Some(_) => return Err(no_object()),
         None => Object::new(),
     };
-    let pid = Some(("pid", &recovery.pid));
-    let offset = recovery.offset.as_ref().map(|offset| ("offset", offset));
-    for (key, value) in pid.into_iter().chain(offset) {
+    let mut add = |key: &str, value: Value| {
         if payload.get(key).is_none() {
-            payload.insert(key, value.as_str());
+            payload.insert(key, value);
         }
+    };
+    if let Some(recovery) = &socket.recovery {
+        add("pid", recovery.pid.as_str().into());
+        if let Some(offset) = &recovery.offset {
+            add("offset", offset.as_str().into());
+        }
+    }
+    for (name, value) in &socket.marks {
+        add(name, value.clone());
     }
     let payload = RawJson::from_data(&Value::Object(payload));
     let payload = payload.map_err(|error| error.to_string())?;

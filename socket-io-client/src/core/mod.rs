@@ -8,6 +8,7 @@
 
 mod backoff;
 mod buffer;
+mod catch_up;
 mod emit;
 mod joining;
 mod packets;
@@ -16,7 +17,7 @@ mod socket;
 #[cfg(test)]
 mod tests;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use engine_io::Text;
@@ -27,10 +28,11 @@ use socket_io::{RawArgs, Value};
 use backoff::Backoff;
 pub use backoff::Jitter;
 pub(crate) use buffer::{Emission, Full};
+pub(crate) use catch_up::{CatchUp, Mark};
 pub(crate) use emit::{EmitRefused, Emitted};
 use queue::RetryQueue;
 use socket::SocketState;
-pub(crate) use socket::{Incoming, Phase};
+pub(crate) use socket::{Incoming, Phase, Recovery};
 
 /// Names a socket of a manager.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,6 +67,10 @@ pub(crate) struct Retries {
 #[derive(Clone, Debug)]
 pub(crate) struct SocketConfig {
     pub(crate) retries: Option<Retries>,
+    /// Whether events are kept until they are acknowledged, however long that takes.
+    pub(crate) keeps: bool,
+    /// What of the server's events tells how far its history was read.
+    pub(crate) catch_up: Vec<CatchUp>,
     /// Bytes of events emitted while there is no connection.
     pub(crate) send_buffer: usize,
     pub(crate) max_acks: usize,
@@ -124,6 +130,8 @@ pub(crate) enum SocketOutput<E> {
     Connect {
         id: Text,
         recovered: bool,
+        /// What the connection can be recovered with.
+        pid: Option<String>,
     },
     ConnectError(JoinError<E>),
     Disconnect(DisconnectReason),
@@ -548,6 +556,21 @@ impl<C, E: Clone> Core<C, E> {
             let answer = Output::Answer(completion, Err(NoAnswer::Disconnected));
             self.outputs.push_back(answer);
         }
+    }
+
+    /// Goes on where an earlier run of the program has stopped. Acknowledgement ids below `next_ack` are given to packets of that time.
+    pub(crate) fn restore(
+        &mut self,
+        key: Key,
+        recovery: Option<Recovery>,
+        mut marks: BTreeMap<String, Value>,
+        next_ack: u64,
+    ) {
+        let socket = &mut self.sockets[key.0];
+        let rules = &socket.config.catch_up;
+        marks.retain(|name, _| rules.iter().any(|rule| rule.name == *name));
+        socket.marks = marks;
+        (socket.recovery, socket.next_ack) = (recovery, next_ack);
     }
 
     // Looking at a socket.

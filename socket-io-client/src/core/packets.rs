@@ -62,10 +62,11 @@ impl<C, E: Clone> Core<C, E> {
             ack,
             epoch: socket.epoch,
             offset: None,
+            mark: None,
         };
         match socket.phase {
             Phase::Connected => {
-                incoming.offset = socket.take_offset(&incoming.event.args);
+                socket.take_position(&mut incoming);
                 let event = SocketOutput::Event(incoming);
                 self.outputs.push_back(Output::Socket(key, event));
             }

@@ -3,18 +3,18 @@
 //! Only the first packet of the queue is on its way, so the order is kept whatever has to be repeated.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket_io::protocol::AckId;
 
-use super::Retries;
 use super::buffer::{Emission, Full};
 
 /// The queue of one socket; `C` is what completes a packet.
 #[derive(Debug)]
 pub(crate) struct RetryQueue<C> {
-    retries: Retries,
+    ack_timeout: Duration,
     limit: usize,
+    /// Of packets that are given up one day. Whoever keeps the others counts them.
     bytes: usize,
     entries: VecDeque<Entry<C>>,
     /// The first packet is on its way, until then.
@@ -27,13 +27,21 @@ struct Entry<C> {
     emission: Emission,
     completion: Option<C>,
     tries: u32,
+    /// How many tries may follow the first one; without a limit if `None`.
+    retries: Option<u32>,
+}
+
+impl<C> Entry<C> {
+    fn counted(&self) -> usize {
+        self.retries.map_or(0, |_| self.emission.len())
+    }
 }
 
 impl<C> RetryQueue<C> {
     /// At most `limit` bytes wait.
-    pub(crate) const fn new(retries: Retries, limit: usize) -> Self {
+    pub(crate) const fn new(ack_timeout: Duration, limit: usize) -> Self {
         Self {
-            retries,
+            ack_timeout,
             limit,
             bytes: 0,
             entries: VecDeque::new(),
@@ -55,9 +63,10 @@ impl<C> RetryQueue<C> {
         id: AckId,
         emission: Emission,
         completion: Option<C>,
+        retries: u32,
     ) -> Result<(), Full> {
         let bytes = self.bytes + emission.len();
-        if bytes > self.limit && !self.entries.is_empty() {
+        if bytes > self.limit && self.bytes > 0 {
             return Err(Full {
                 buffered: self.bytes,
                 limit: self.limit,
@@ -69,8 +78,39 @@ impl<C> RetryQueue<C> {
             emission,
             completion,
             tries: 0,
+            retries: Some(retries),
         });
         Ok(())
+    }
+
+    /// Adds a packet that is never given up.
+    pub(crate) fn keep(&mut self, id: AckId, emission: Emission, completion: C) {
+        self.entries.push_back(Entry {
+            id,
+            emission,
+            completion: Some(completion),
+            tries: 0,
+            retries: None,
+        });
+    }
+
+    /// How often the packet was sent.
+    pub(crate) fn tries(&self, id: AckId) -> u32 {
+        let mut entries = self.entries.iter();
+        entries
+            .find(|entry| entry.id == id)
+            .map_or(0, |entry| entry.tries)
+    }
+
+    /// Takes a packet out, be it on its way or not.
+    pub(crate) fn remove(&mut self, id: AckId) -> Option<C> {
+        let index = self.entries.iter().position(|entry| entry.id == id)?;
+        if index == 0 {
+            return self.pop()?;
+        }
+        let entry = self.entries.remove(index)?;
+        self.bytes -= entry.counted();
+        entry.completion
     }
 
     /// The packet to send now, if the first one is not on its way already. Called when the socket is connected.
@@ -79,8 +119,8 @@ impl<C> RetryQueue<C> {
             return None;
         }
         let first = self.entries.front_mut()?;
-        first.tries += 1;
-        self.deadline = Some(now + self.retries.ack_timeout);
+        first.tries = first.tries.saturating_add(1);
+        self.deadline = Some(now + self.ack_timeout);
         Some(first.emission.clone())
     }
 
@@ -95,7 +135,8 @@ impl<C> RetryQueue<C> {
     /// The try has failed: its time is up, or the socket has left. What completes the packet, if it was the last try.
     pub(crate) fn handle_failure(&mut self) -> Option<Option<C>> {
         self.deadline.take()?;
-        if self.entries.front()?.tries <= self.retries.retries {
+        let first = self.entries.front()?;
+        if first.retries.is_none_or(|retries| first.tries <= retries) {
             return None;
         }
         self.pop()
@@ -104,7 +145,7 @@ impl<C> RetryQueue<C> {
     fn pop(&mut self) -> Option<Option<C>> {
         self.deadline = None;
         let first = self.entries.pop_front()?;
-        self.bytes -= first.emission.len();
+        self.bytes -= first.counted();
         Some(first.completion)
     }
 

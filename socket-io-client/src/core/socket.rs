@@ -1,16 +1,16 @@
 //! One socket of a manager: what it waits for, and what waits for it.
 
-use std::collections::VecDeque;
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use engine_io::Text;
 use socket_io::protocol::{AckId, Event, PendingAcks};
 use socket_io::{RawArgs, Value};
 
-use super::SocketConfig;
 use super::backoff::Backoff;
 use super::buffer::SendBuffer;
 use super::queue::RetryQueue;
+use super::{Mark, SocketConfig};
 
 /// Where a socket stands.
 ///
@@ -46,6 +46,8 @@ pub(crate) struct Incoming {
     pub(crate) epoch: u64,
     /// Where the server will go on after an interruption, if it can recover connections.
     pub(crate) offset: Option<String>,
+    /// How far the server's history was read with it.
+    pub(crate) mark: Option<Mark>,
 }
 
 /// What a connection state can be recovered with.
@@ -55,6 +57,9 @@ pub(crate) struct Recovery {
     /// Nothing was received before the first event.
     pub(crate) offset: Option<String>,
 }
+
+/// How long each try to send a kept packet waits for the acknowledgement, unless the user says something else.
+const KEEPING_TIMEOUT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub(crate) struct SocketState<C> {
@@ -67,6 +72,8 @@ pub(crate) struct SocketState<C> {
     pub(crate) id: Option<Text>,
     pub(crate) recovered: bool,
     pub(crate) recovery: Option<Recovery>,
+    /// How far the server's history was read, by the names that the credentials have for it.
+    pub(crate) marks: BTreeMap<String, Value>,
     pub(crate) sends: SendBuffer,
     /// Events that a server sent before it confirmed the connection, because it has recovered it.
     pub(crate) early: VecDeque<Incoming>,
@@ -78,9 +85,11 @@ pub(crate) struct SocketState<C> {
 
 impl<C> SocketState<C> {
     pub(crate) fn new(namespace: Text, config: SocketConfig, auth_backoff: Backoff) -> Self {
-        let queue = config
-            .retries
-            .map(|retries| RetryQueue::new(retries, config.send_buffer));
+        let ack_timeout = match config.retries {
+            Some(retries) => Some(retries.ack_timeout),
+            None => config.keeps.then_some(KEEPING_TIMEOUT),
+        };
+        let queue = ack_timeout.map(|timeout| RetryQueue::new(timeout, config.send_buffer));
         Self {
             namespace,
             phase: Phase::Inactive,
@@ -89,6 +98,7 @@ impl<C> SocketState<C> {
             id: None,
             recovered: false,
             recovery: None,
+            marks: BTreeMap::new(),
             sends: SendBuffer::new(config.send_buffer),
             early: VecDeque::new(),
             acks: PendingAcks::new(config.max_acks),
@@ -112,9 +122,19 @@ impl<C> SocketState<C> {
         id
     }
 
+    /// Remembers how far an event of the server has led.
+    pub(crate) fn take_position(&mut self, incoming: &mut Incoming) {
+        incoming.offset = self.take_offset(&incoming.event.args);
+        let marks = self.config.catch_up.iter();
+        incoming.mark = marks.filter_map(|rule| rule.mark(&incoming.event)).next();
+        if let Some(Mark { name, value }) = &incoming.mark {
+            self.marks.insert(name.clone(), value.clone());
+        }
+    }
+
     /// Remembers where the server goes on from here, which is the last argument if that is a string. Only a server that has given out a pid numbers its
     /// events; one that ends in a string of the application's own is taken for numbered all the same, as nothing tells the two apart.
-    pub(crate) fn take_offset(&mut self, args: &RawArgs) -> Option<String> {
+    fn take_offset(&mut self, args: &RawArgs) -> Option<String> {
         let recovery = self.recovery.as_mut()?;
         let offset = last_string(args)?;
         recovery.offset = Some(offset.clone());

@@ -2,6 +2,7 @@
 
 mod emitting;
 mod joining;
+mod keeping;
 mod reconnecting;
 mod retries;
 
@@ -65,6 +66,8 @@ impl Rig {
     ) -> Key {
         let mut config = SocketConfig {
             retries: None,
+            keeps: false,
+            catch_up: Vec::new(),
             send_buffer: 1000,
             max_acks: 10,
             max_early: 3,
@@ -123,7 +126,9 @@ impl Rig {
                 let socket = self.core.sockets.get(key.0);
                 let namespace = socket.map_or("(gone)", |socket| &*socket.namespace);
                 let what = match event {
-                    SocketOutput::Connect { id, recovered } => format!("connect:{id}:{recovered}"),
+                    SocketOutput::Connect { id, recovered, .. } => {
+                        format!("connect:{id}:{recovered}")
+                    }
                     SocketOutput::ConnectError(error) => match error {
                         JoinError::Open(_) => "connect_error".into(),
                         JoinError::Refused { message, data } => {

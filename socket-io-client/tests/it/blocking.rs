@@ -10,6 +10,30 @@ use crate::support::{Host, log, soon, until};
 
 const LONG: Duration = Duration::from_secs(10);
 
+#[cfg(feature = "store")]
+#[tokio::test]
+async fn a_blocking_socket_keeps_events() {
+    use socket_io_client::Journal;
+
+    let host = Host::start(|io| drop(io.of("/").on("order", async |args: RawArgs| args))).await;
+    let builder = host.manager().socket();
+    let client = tokio::task::spawn_blocking(move || {
+        let path = std::env::temp_dir().join(format!("socket-io-blocking-{}", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let journal = Journal::open_blocking(&path).expect("it is new");
+        let socket = Socket::connect(builder.journal(journal)).expect("it joins");
+        let durable = socket.inner().durable().key("mine");
+        let delivery = socket
+            .wait(durable.emit("order", "tea"))
+            .expect("it is kept");
+        let answer = socket.wait(delivery.acknowledged::<(String, String)>());
+        assert_eq!(answer, Ok(("tea".into(), "mine".into())));
+        drop(socket);
+        let _ = std::fs::remove_file(&path);
+    });
+    soon(client).await.expect("no panic");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_blocking_socket_emits_asks_and_receives() {
     let (log, mut heard) = log();
