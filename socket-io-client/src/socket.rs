@@ -142,8 +142,7 @@ impl Socket {
             let waits = !locked.core.is_over(key) && locked.core.has_unsent(key);
             let engine = locked.engine.as_ref();
             let buffered = engine.map_or(0, engine_io::Sender::buffered);
-            let is_told = locked.closing == 0 && locked.core.outputs() == 0;
-            is_told && !waits && !locked.has_unsent() && buffered == 0
+            locked.is_settled() && !waits && !locked.has_unsent() && buffered == 0
         });
         flushed.await;
     }
