@@ -20,15 +20,17 @@
 use socket_io::{EmitError, RawArgs, Refusal, Socket, SocketIo};
 
 #[tokio::main]
-async fn main() -> std::io::Result<()> {
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let io = SocketIo::builder().build();
     io.of("/")
         .on_connect(async |socket: Socket| println!("{} connected", socket.id()))
         .on("echo", echo)
         .on("ask", async |args: RawArgs| args);
 
-    println!("echo server on http://127.0.0.1:3000");
-    io.listen("127.0.0.1:3000").await
+    let port = std::env::var("PORT").map_or(Ok(3000), |port| port.parse())?;
+    println!("echo server on http://127.0.0.1:{port}");
+    io.listen(("127.0.0.1", port)).await?;
+    Ok(())
 }
 
 /// Arguments that are only passed on need not be parsed.

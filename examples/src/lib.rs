@@ -13,7 +13,20 @@
 //! | `recovery` | a ticker whose readers miss nothing when their connection breaks |
 //! | `drain` | an end that sends clients elsewhere, a few at a time, and the health for a load balancer |
 //! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |
+//! | `chat_terminal` | a client: the chat in a terminal, with reconnection; everything in one loop |
+//! | `client_streams` | a client: a robot in the chat, with streams and futures instead of handlers |
+//! | `client_blocking` | a client without asynchronous code: sends a file to `binary_upload` |
+//! | `latency` | a client: the time that a server takes to answer, as a live chart |
 //! | `bench_server` | the server that benchmarks are run against |
+
+use std::error::Error;
+
+/// An error with what is behind it.
+pub fn with_causes(error: &dyn Error) -> String {
+    let causes = std::iter::successors(Some(error), |&error| error.source());
+    let causes: Vec<String> = causes.map(ToString::to_string).collect();
+    causes.join(": ")
+}
 
 /// The code of the README, compiled.
 #[cfg(doctest)]

@@ -33,9 +33,9 @@ export function suiteServer(options) {
   return suite;
 }
 
-/** A test that shows the server's standard error when it fails. */
-export function scenario(sentence, run) {
-  test(sentence, async (t) => {
+/** A test that shows the server's standard error when it fails. `options` are those of Node's `test`, and can be left out. */
+export function scenario(sentence, options, run = options) {
+  test(sentence, run === options ? {} : options, async (t) => {
     takeServerErrors();
     try {
       await run(t);
