@@ -118,7 +118,8 @@ impl Drop for Server {
 /// Prints past the test runner, which shows the output of failed tests only.
 fn report(line: &str) {
     use std::io::Write;
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").unwrap();
 }
 
 async fn wait_until(what: &str, condition: impl Fn() -> bool) {

@@ -211,5 +211,6 @@ impl Drop for Line {
 
 /// Prints past the test runner, which shows the output of failed tests only.
 fn report(line: &str) {
-    writeln!(std::io::stdout(), "{line}").unwrap();
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}").unwrap();
 }
