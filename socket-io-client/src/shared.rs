@@ -63,6 +63,8 @@ pub(crate) struct Locked {
     pub(crate) engine: Option<Sender>,
     /// What did not fit into the engine's outbox.
     unsent: VecDeque<Encoded>,
+    /// What the outbox said then.
+    full: EmitError,
     /// Outputs that were taken out of the core.
     pub(crate) taken: u64,
     /// Connections that are being closed.
@@ -97,7 +99,8 @@ impl Locked {
             let engine = self.engine.as_ref();
             match engine.map(|engine| engine.send_frames(first, rest)) {
                 Some(Ok(())) => progress = true,
-                Some(Err(SendError::Full { .. })) => {
+                Some(Err(full @ SendError::Full { .. })) => {
+                    self.full = full.into();
                     self.unsent.push_front(packet);
                     break;
                 }
@@ -120,16 +123,23 @@ impl Locked {
             return Ok(());
         };
         if !self.unsent.is_empty() {
-            return Err(EmitError::Full {
-                buffered: engine.buffered(),
-                limit: engine.buffered(),
-            });
+            return Err(self.full.clone());
         }
         match engine.send_frames(packet.header(), packet.attachments()) {
             Err(error @ SendError::Full { .. }) => Err(error.into()),
             // A connection that has just ended carries nothing, as one that ends a moment later does.
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// Whether the driver has done everything that was decided, and every connection that was closed is.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_closing = self.engine.is_some() && !self.core.is_open();
+        self.closing == 0 && self.core.outputs() == 0 && !is_closing
+    }
+
+    pub(crate) fn take_unsent(&mut self) -> VecDeque<Encoded> {
+        std::mem::take(&mut self.unsent)
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
@@ -155,6 +165,7 @@ impl Shared {
                 endpoints: BTreeMap::new(),
                 engine: None,
                 unsent: VecDeque::new(),
+                full: EmitError::Disconnected,
                 taken: 0,
                 closing: 0,
                 openers: Vec::new(),
