@@ -74,20 +74,24 @@ impl Locked {
     /// Hands over what is to be sent, in order, as far as there is room. Whether anything was.
     pub(crate) fn flush(&mut self) -> bool {
         let mut progress = false;
-        while let Some(packet) = self.core.poll_send() {
-            self.unsent.push_back(packet);
-        }
-        while let Some(packet) = self.unsent.front() {
+        while let Some(packet) = self.unsent.pop_front().or_else(|| self.core.poll_send()) {
             let (first, rest) = (packet.header(), packet.attachments());
             let engine = self.engine.as_ref();
             match engine.map(|engine| engine.send_frames(first, rest)) {
-                Some(Ok(())) => {
-                    self.unsent.pop_front();
-                    progress = true;
+                Some(Ok(())) => progress = true,
+                Some(Err(SendError::Full { .. })) => {
+                    self.unsent.push_front(packet);
+                    break;
                 }
-                Some(Err(SendError::Full { .. })) => break,
+                // What is for a connection that has ended is not for the next one.
                 Some(Err(_)) | None => self.unsent.clear(),
             }
+        }
+        while let Some(packet) = self.core.poll_send() {
+            self.unsent.push_back(packet);
+        }
+        if self.unsent.is_empty() {
+            self.unsent = VecDeque::new();
         }
         progress
     }

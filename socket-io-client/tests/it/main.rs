@@ -1,6 +1,7 @@
 //! The client over real sockets, against the server of this workspace.
 
 mod blocking;
+mod conformance;
 mod connecting;
 mod emitting;
 mod ending;
