@@ -175,5 +175,6 @@ async fn serve() -> Result<(), Box<dyn Error>> {
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     io.close();
-    Ok(io.finished().await)
+    io.finished().await;
+    Ok(())
 }

@@ -114,7 +114,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
                     _ = &mut stop => break,
                 };
                 let engine = socket.manager().engine();
-                let transport = engine.map_or_else(|| "lost".into(), |engine| engine.transport().to_string());
+                let transport = engine.map_or_else(String::new, |engine| engine.transport().to_string());
                 view.add(&transport, &answer.map(|_| asked.elapsed()))?;
             }
         }

@@ -53,6 +53,11 @@
 //! Dropping the last handle of a socket leaves its namespace, and the connection with the last socket; no task remains. [`Socket::disconnect`] does it
 //! sooner, and [`Socket::flushed`] waits until everything has left, which a program does before it ends.
 //!
+//! # The guide
+//!
+//! [`guide`] goes on from here: what [comes back](guide::reconnection) and when, what may be [lost or come twice](guide::delivery), and how to
+//! [migrate](guide::migrating) from `rust_socketio`.
+//!
 //! # Features
 //!
 //! | feature | what it adds |
@@ -74,6 +79,7 @@ mod emit;
 mod endpoint;
 mod error;
 mod extract;
+pub mod guide;
 mod handler;
 mod inbox;
 mod manager;

@@ -106,7 +106,7 @@ fn open_file(path: &Path) -> Result<Database, DatabaseError> {
     if is_new {
         // So that the file itself survives, and not only what is in it.
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
     }
     Ok(database)
 }
