@@ -67,14 +67,18 @@ impl<C, E: Clone> Core<C, E> {
             pid: Option<String>,
         }
         let socket = &mut self.sockets[key.0];
-        if !matches!(socket.phase, Phase::Connecting(_)) {
+        if socket.is_connected() || !socket.is_active() {
             return;
         }
         let joined = auth.and_then(|auth| auth.parse::<Joined>().ok());
         let (Some(id), pid) = joined.map_or((None, None), |joined| (joined.sid, joined.pid)) else {
+            // Servers of Socket.IO 2 confirm before they are asked.
             self.deactivate(key);
             return self.tell_socket(key, SocketOutput::ConnectError(JoinError::NoId));
         };
+        if !matches!(socket.phase, Phase::Connecting(_)) {
+            return;
+        }
         socket.phase = Phase::Connected;
         socket.id = Some(id.as_str().into());
         let known = socket.recovery.take();

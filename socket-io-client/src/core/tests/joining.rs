@@ -102,6 +102,23 @@ fn a_confirmation_without_an_id_is_none() {
 }
 
 #[test]
+fn a_confirmation_without_an_id_may_come_before_it_was_asked_for() {
+    let mut rig = Rig::new();
+    let socket = rig.socket("/");
+    rig.connect(socket);
+    rig.forget();
+    rig.core.handle_opened();
+    rig.receive("0");
+    rig.check(&[
+        "open",
+        "close engine",
+        "close:forced close",
+        "/ connect_error:no id",
+    ]);
+    rig.check_sent(&[]);
+}
+
+#[test]
 fn a_refusal_may_be_a_bare_message() {
     let mut rig = Rig::new();
     rig.joined("/foo");
