@@ -114,8 +114,8 @@ async fn measure() -> Result<(), Box<dyn Error>> {
                     _ = &mut stop => break,
                 };
                 let engine = socket.manager().engine();
-                let transport = engine.map_or("lost".into(), |engine| engine.transport().to_string());
-                view.add(&transport, answer.map(|_| asked.elapsed()))?;
+                let transport = engine.map_or_else(|| "lost".into(), |engine| engine.transport().to_string());
+                view.add(&transport, &answer.map(|_| asked.elapsed()))?;
             }
         }
     }
@@ -192,13 +192,13 @@ impl View {
         self.draw()
     }
 
-    fn add(&mut self, transport: &str, answer: Result<Duration, AckError>) -> io::Result<()> {
+    fn add(&mut self, transport: &str, answer: &Result<Duration, AckError>) -> io::Result<()> {
         if self.times.len() == KEPT {
             self.times.pop_front();
         }
         let time = answer.as_ref().ok().map(|time| time.as_secs_f64() * 1e3);
         self.times.push_back(time);
-        match &answer {
+        match answer {
             Ok(_) => {
                 self.answered += 1;
                 self.state = transport.into();

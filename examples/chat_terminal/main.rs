@@ -62,7 +62,7 @@ async fn chat() -> Result<(), Box<dyn Error>> {
     let url = arguments
         .iter()
         .position(|argument| argument.contains("://"));
-    let url = url.map_or("http://127.0.0.1:3000".into(), |i| arguments.remove(i));
+    let url = url.map_or_else(|| "http://127.0.0.1:3000".into(), |i| arguments.remove(i));
     if arguments.len() > 1 || arguments.iter().any(|name| name.starts_with('-')) {
         return Err("usage: chat_terminal [NAME] [URL]".into());
     }

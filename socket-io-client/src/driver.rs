@@ -4,16 +4,16 @@
 //! the other sockets.
 
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use engine_io::{CloseReason, Message, Transport, TransportError};
+use engine_io::{CloseReason, Message, SendError, Transport, TransportError};
 use socket_io::DisconnectReason;
-use socket_io::protocol::{Decoder, DecoderLimits};
+use socket_io::protocol::{Decoder, DecoderLimits, Encoded};
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
@@ -226,11 +226,13 @@ impl Driver {
     fn close(&mut self) {
         self.opening = None;
         if let Some(connection) = self.connection.take() {
-            self.shared.look(|locked| {
+            let unsent = self.shared.look(|locked| {
                 locked.engine = None;
                 locked.closing += 1;
+                locked.take_unsent()
             });
-            self.closing.push(Box::pin(connection.engine.close()));
+            self.closing
+                .push(Box::pin(say_goodbye(connection.engine, unsent)));
         }
     }
 
@@ -488,6 +490,34 @@ impl Drop for Driver {
         drop(openers);
         self.shared.progress.notify_waiters();
     }
+}
+
+/// Sends what did not fit into the outbox, and closes the session.
+async fn say_goodbye(mut engine: engine_io::Socket, mut unsent: VecDeque<Encoded>) {
+    let sender = engine.sender();
+    poll_fn(|cx| {
+        loop {
+            // What arrives is too late, but reading makes room as well.
+            let received = engine.poll_recv(cx);
+            let before = unsent.len();
+            while let Some(packet) = unsent.front() {
+                match sender.send_frames(packet.header(), packet.attachments()) {
+                    Ok(()) => drop(unsent.pop_front()),
+                    Err(SendError::Full { .. }) => break,
+                    Err(_) => unsent.clear(),
+                }
+            }
+            if unsent.is_empty() || received == Poll::Ready(None) {
+                return Poll::Ready(());
+            }
+            // The engine wakes for what was queued, and for what arrives.
+            if received.is_pending() && unsent.len() == before {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await;
+    engine.close().await;
 }
 
 fn told(output: SocketOutput<Failed>) -> Told {

@@ -117,8 +117,7 @@ impl Manager {
                 locked.core.close();
             }
         });
-        self.wait_until(|locked| locked.closing == 0 && locked.core.outputs() == 0)
-            .await;
+        self.wait_until(|locked| locked.is_settled()).await;
     }
 
     /// Where the connection stands.

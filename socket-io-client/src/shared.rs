@@ -63,6 +63,8 @@ pub(crate) struct Locked {
     pub(crate) engine: Option<Sender>,
     /// What did not fit into the engine's outbox.
     unsent: VecDeque<Encoded>,
+    /// What the outbox said then.
+    full: EmitError,
     /// Outputs that were taken out of the core.
     pub(crate) taken: u64,
     /// Connections that are being closed.
@@ -92,20 +94,25 @@ impl Locked {
     /// Hands over what is to be sent, in order, as far as there is room. Whether anything was.
     pub(crate) fn flush(&mut self) -> bool {
         let mut progress = false;
-        while let Some(packet) = self.core.poll_send() {
-            self.unsent.push_back(packet);
-        }
-        while let Some(packet) = self.unsent.front() {
+        while let Some(packet) = self.unsent.pop_front().or_else(|| self.core.poll_send()) {
             let (first, rest) = (packet.header(), packet.attachments());
             let engine = self.engine.as_ref();
             match engine.map(|engine| engine.send_frames(first, rest)) {
-                Some(Ok(())) => {
-                    self.unsent.pop_front();
-                    progress = true;
+                Some(Ok(())) => progress = true,
+                Some(Err(full @ SendError::Full { .. })) => {
+                    self.full = full.into();
+                    self.unsent.push_front(packet);
+                    break;
                 }
-                Some(Err(SendError::Full { .. })) => break,
+                // What is for a connection that has ended is not for the next one.
                 Some(Err(_)) | None => self.unsent.clear(),
             }
+        }
+        while let Some(packet) = self.core.poll_send() {
+            self.unsent.push_back(packet);
+        }
+        if self.unsent.is_empty() {
+            self.unsent = VecDeque::new();
         }
         progress
     }
@@ -116,16 +123,23 @@ impl Locked {
             return Ok(());
         };
         if !self.unsent.is_empty() {
-            return Err(EmitError::Full {
-                buffered: engine.buffered(),
-                limit: engine.buffered(),
-            });
+            return Err(self.full.clone());
         }
         match engine.send_frames(packet.header(), packet.attachments()) {
             Err(error @ SendError::Full { .. }) => Err(error.into()),
             // A connection that has just ended carries nothing, as one that ends a moment later does.
             Ok(()) | Err(_) => Ok(()),
         }
+    }
+
+    /// Whether the driver has done everything that was decided, and every connection that was closed is.
+    pub(crate) fn is_settled(&self) -> bool {
+        let is_closing = self.engine.is_some() && !self.core.is_open();
+        self.closing == 0 && self.core.outputs() == 0 && !is_closing
+    }
+
+    pub(crate) fn take_unsent(&mut self) -> VecDeque<Encoded> {
+        std::mem::take(&mut self.unsent)
     }
 
     pub(crate) fn has_unsent(&self) -> bool {
@@ -151,6 +165,7 @@ impl Shared {
                 endpoints: BTreeMap::new(),
                 engine: None,
                 unsent: VecDeque::new(),
+                full: EmitError::Disconnected,
                 taken: 0,
                 closing: 0,
                 openers: Vec::new(),

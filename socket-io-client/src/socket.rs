@@ -143,9 +143,8 @@ impl Socket {
             let waits = !locked.core.is_over(key) && locked.core.has_unsent(key);
             let engine = locked.engine.as_ref();
             let buffered = engine.map_or(0, engine_io::Sender::buffered);
-            let is_told = locked.closing == 0 && locked.core.outputs() == 0;
             let is_kept = !endpoint.kept.as_ref().is_some_and(|kept| kept.is_writing());
-            is_told && !waits && !locked.has_unsent() && buffered == 0 && is_kept
+            locked.is_settled() && !waits && !locked.has_unsent() && buffered == 0 && is_kept
         });
         flushed.await;
         if let Some(kept) = &endpoint.kept {

@@ -55,7 +55,8 @@ impl Endpoint {
                 .cloned(),
         );
 
-        let mut headers = HeaderMap::new();
+        // Host, Accept, Authorization.
+        let mut headers = HeaderMap::with_capacity(3 + config.headers.len());
         let authority = match url.port() {
             Some(port) => format!("{}:{port}", url.host_str().unwrap_or_default()),
             None => url.host_str().unwrap_or_default().to_owned(),

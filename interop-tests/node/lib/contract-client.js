@@ -64,6 +64,11 @@ class ContractClient {
   /** The next observation of that kind that nobody has asked for yet; those before it stay. */
   next(e, where = {}, ms = PATIENCE) {
     const fits = (line) => line.e === e && Object.entries(where).every(([key, value]) => line[key] === value);
+    return this.nextThat(fits, `${e} ${JSON.stringify(where)}`, ms);
+  }
+
+  /** The same for the next one that fits. */
+  nextThat(fits, what, ms = PATIENCE) {
     const found = new Promise((resolve) => {
       const check = () => {
         const index = this.unread.findIndex(fits);
@@ -73,7 +78,9 @@ class ContractClient {
       };
       if (!check()) this.#waiting.push(check);
     });
-    return within(found, `observation ${e} ${JSON.stringify(where)}, seen: ${JSON.stringify(this.seen.slice(-10))}`, ms);
+    return within(found, `observation ${what}`, ms).catch((error) => {
+      throw new Error(`${error.message}, seen: ${JSON.stringify(this.seen.slice(-10))}`);
+    });
   }
 
   /** The arguments of the next event of that name. */

@@ -190,7 +190,8 @@ impl<C, E: Clone> Core<C, E> {
         Self {
             state: State::Closed,
             backoff: Backoff::new(reconnect.delay, reconnect.delay_max, reconnect.jitter),
-            sockets: Slab::new(),
+            // Most managers have one, and room for more is made four at a time.
+            sockets: Slab::with_capacity(1),
             last_epoch: 0,
             sends: VecDeque::new(),
             outputs: VecDeque::new(),

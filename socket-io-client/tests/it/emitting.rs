@@ -202,7 +202,10 @@ async fn an_outbox_that_is_full_is_an_error_and_what_was_buffered_is_not_lost() 
             Err(error) => break error,
         }
     };
-    assert!(matches!(full, EmitError::Full { .. }), "{full:?}");
+    assert!(
+        matches!(full, EmitError::Full { limit: 10_000, .. }),
+        "{full:?}"
+    );
     soon(socket.flushed()).await;
     socket
         .emit("n", &(next, &text))
@@ -210,6 +213,36 @@ async fn an_outbox_that_is_full_is_an_error_and_what_was_buffered_is_not_lost() 
     for n in 0..=next {
         assert_eq!(soon(received.recv()).await, Some(n));
     }
+}
+
+#[tokio::test]
+async fn leaving_at_once_loses_nothing_that_waited() {
+    let (log, mut heard) = log();
+    let count = Arc::new(AtomicU32::new(0));
+    let counted = count.clone();
+    let host = Host::start(|io| {
+        io.of("/")
+            .on("n", move |_: Data<String>| {
+                counted.fetch_add(1, Ordering::Relaxed);
+                async {}
+            })
+            .on_disconnect(move |reason: socket_io::DisconnectReason| {
+                log.say(reason.as_str());
+                async {}
+            });
+    })
+    .await;
+    let manager = host.manager().engine(|engine| engine.outbox_limit(10_000));
+    let socket = manager.socket().build().expect("nothing is wrong");
+    let text = "x".repeat(10_000);
+    for _ in 0..500 {
+        socket.emit("n", &text).expect("there is room");
+    }
+    soon(socket.connect()).await.expect("it joins");
+    socket.disconnect();
+    soon(socket.flushed()).await;
+    heard.check(&["client namespace disconnect"]).await;
+    assert_eq!(count.load(Ordering::Relaxed), 500);
 }
 
 #[tokio::test]

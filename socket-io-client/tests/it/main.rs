@@ -2,6 +2,7 @@
 
 mod blocking;
 mod catching_up;
+mod conformance;
 mod connecting;
 mod durable;
 mod emitting;

@@ -1,0 +1,128 @@
+// A line to a server that can be made bad: connections are refused, slowed down, cut, half closed, or carry nothing any more.
+
+import { connect, createServer } from 'node:net';
+import { once } from 'node:events';
+import { pause } from './deadline.js';
+
+/** Starts a line to a port of the loopback interface; it ends with the test. */
+export async function startLine(t, port) {
+  const line = new Line(port);
+  await line.accept();
+  t.after(() => line.close());
+  return line;
+}
+
+const TO_SERVER = 0;
+const TO_CLIENT = 1;
+
+class Line {
+  #listener = null;
+  #pairs = new Set();
+  /** Milliseconds that every byte takes longer. */
+  delay = 0;
+  /** Bytes for each millisecond in each direction. */
+  rate = Infinity;
+  /** Whether what is sent arrives. */
+  #carries = [true, true];
+  /** Connections made so far. */
+  accepted = 0;
+
+  constructor(server) {
+    this.server = server;
+    this.port = 0;
+  }
+
+  get url() {
+    return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** Connections that there are. */
+  get open() {
+    return this.#pairs.size;
+  }
+
+  /** Takes connections, as at first. */
+  async accept() {
+    // Half open sockets are closed by the other side alone.
+    const listener = createServer({ allowHalfOpen: true, noDelay: true }, (near) => this.#join(near));
+    listener.listen(this.port, '127.0.0.1');
+    await once(listener, 'listening');
+    this.#listener = listener;
+    this.port = listener.address().port;
+  }
+
+  /** New connections are refused by the system; those that there are go on. */
+  refuse() {
+    this.#listener?.close();
+    this.#listener = null;
+  }
+
+  /** Every connection breaks, as when a machine goes down: a reset. */
+  cut() {
+    for (const pair of this.#pairs) for (const end of pair) end.resetAndDestroy();
+  }
+
+  /** Every connection ends in good order, in both directions. */
+  end() {
+    for (const pair of this.#pairs) for (const end of pair) end.end();
+  }
+
+  /** The client reads the end; what it sends arrives still. */
+  endToClient() {
+    for (const [near] of this.#pairs) near.end();
+  }
+
+  /** Nothing arrives any more, on connections that there are and on new ones, and nobody is told. */
+  swallow({ toServer = true, toClient = true } = {}) {
+    this.#carries = [!toServer, !toClient];
+  }
+
+  /** Takes back `swallow`, for new connections: what was lost on the others is missing there. */
+  carry() {
+    this.#carries = [true, true];
+  }
+
+  close() {
+    this.refuse();
+    for (const pair of this.#pairs) for (const end of pair) end.destroy();
+  }
+
+  #join(near) {
+    this.accepted += 1;
+    const far = connect({ port: this.server, host: '127.0.0.1', allowHalfOpen: true, noDelay: true });
+    const pair = [near, far];
+    this.#pairs.add(pair);
+    const leave = () => {
+      if (near.destroyed && far.destroyed) this.#pairs.delete(pair);
+    };
+    for (const end of pair) end.on('error', () => {}).on('close', leave);
+    this.#pump(near, far, TO_SERVER);
+    this.#pump(far, near, TO_CLIENT);
+  }
+
+  #pump(from, to, direction) {
+    let last = Promise.resolve();
+    const later = (run) => {
+      const due = Date.now() + this.delay;
+      last = last.then(() => pause(due - Date.now())).then(run);
+    };
+    from.on('data', (data) => {
+      if (!this.#carries[direction]) return;
+      if (this.rate === Infinity) return later(() => to.destroyed || to.write(data));
+      from.pause();
+      later(async () => {
+        await pause(data.length / this.rate);
+        if (!to.destroyed) to.write(data);
+        from.resume();
+      });
+    });
+    from.on('end', () => {
+      if (this.#carries[direction]) later(() => to.end());
+    });
+    from.on('close', (isError) => {
+      if (!this.#carries[direction]) return;
+      if (isError) to.resetAndDestroy();
+      else if (!from.readableEnded) to.destroy();
+    });
+  }
+}
