@@ -41,8 +41,8 @@ type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
 
 /// A [`Store`] in a file; usually made by [`Journal::open`](super::Journal::open).
 ///
-/// The file is locked while it is open. On Unix a new one may be read by its owner only. It holds what was emitted unencrypted, is never smaller than about
-/// 1.5 MB, and grows to about twice the size of what is kept.
+/// The file is locked while it is open. On Unix a new one may be read by its owner only. It holds what was emitted unencrypted. It takes 1 MB at least, and
+/// room that was needed once is used again.
 pub struct FileStore {
     open: Open,
     /// `None` after an error.
@@ -93,6 +93,7 @@ impl FileStore {
 }
 
 fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+    #[cfg(unix)]
     let is_new = !path.exists();
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true).truncate(false);

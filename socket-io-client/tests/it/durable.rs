@@ -210,6 +210,17 @@ async fn what_cannot_be_written_is_told_and_neither_kept_nor_sent() {
 }
 
 #[tokio::test]
+async fn what_was_said_not_to_be_kept_is_not_kept_even_if_it_was_written() {
+    let memory = Memory::default();
+    let socket = offline(&memory).await;
+    memory.inside().lies = true;
+    assert!(soon(socket.durable().emit("order", &1)).await.is_err());
+    memory.inside().lies = false;
+    keep(&socket, 2).await;
+    until(|| memory.keys().len() == 1).await;
+}
+
+#[tokio::test]
 async fn one_that_does_not_fit_does_not_take_others_with_it() {
     let memory = Memory::default();
     let socket = offline(&memory).await;

@@ -18,6 +18,8 @@ pub(crate) struct Inside {
     /// What every write fails with.
     pub(crate) failure: Option<StoreError>,
     pub(crate) panics: bool,
+    /// It writes, and says that it did not.
+    pub(crate) lies: bool,
     /// What one write of these bytes at the most fails with.
     pub(crate) room: Option<usize>,
 }
@@ -87,6 +89,9 @@ impl Store for Memory {
                 other => panic!("unknown: {other:?}"),
             }
         }
-        Ok(())
+        match inside.lies {
+            true => Err(StoreError::NoSpace),
+            false => Ok(()),
+        }
     }
 }
