@@ -3,8 +3,8 @@
 //! Run it:
 //!
 //! ```text
-//! cargo build --release --example bench_server
-//! target/release/examples/bench_server --port 3000 [--threads 1]
+//! cargo build --profile fast --example bench_server
+//! target/fast/examples/bench_server --port 3000 [--threads 1]
 //! ```
 //!
 //! | event | what happens |

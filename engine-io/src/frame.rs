@@ -11,7 +11,7 @@
 
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 use crate::deflate::Deflated;
 
@@ -95,6 +95,11 @@ impl Frame {
     /// The frame as a server writes it to a WebSocket: header and payload.
     pub fn websocket(&self) -> &Bytes {
         &self.bytes
+    }
+
+    /// The same, without a share of its own.
+    pub(crate) fn into_websocket(self) -> Bytes {
+        self.bytes
     }
 
     /// The packet without the header: `4hi` for text, the raw data for binary.
@@ -188,7 +193,9 @@ pub(crate) fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
         10 => buffer[start + 2..HEADROOM].copy_from_slice(&(length as u64).to_be_bytes()),
         _ => {}
     }
-    Frame::from_bytes(Bytes::from(buffer).slice(start..))
+    let mut bytes = Bytes::from(buffer);
+    bytes.advance(start);
+    Frame::from_bytes(bytes)
 }
 
 #[cfg(test)]

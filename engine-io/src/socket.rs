@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use crate::client::Requests;
-use crate::connection::{End, Queue, Shared, WebSocket, now};
+use crate::connection::{End, Queue, Shared, WebSocket, direct, now};
 use crate::frame::Frame;
 use crate::packet::Message;
 use crate::registry::Alive;
@@ -53,6 +53,9 @@ impl Socket {
         shared
             .agreement
             .set(websocket.as_ref().and_then(|websocket| websocket.agreed));
+        if let Some(websocket) = &websocket {
+            shared.lock().direct.begin(websocket);
+        }
         Self {
             shared,
             registry: None,
@@ -76,6 +79,11 @@ impl Socket {
     pub fn poll_recv(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
         loop {
             if let Some(message) = self.inbox.pop_front() {
+                if self.inbox.is_empty() {
+                    direct::begin_turn();
+                } else {
+                    direct::begin_batch();
+                }
                 // In a long burst, answers need not wait for the last question.
                 if self.inbox.len() % BATCH == BATCH - 1 {
                     self.take_turn(now(), false);
@@ -167,6 +175,7 @@ impl Socket {
     /// Rounds of state, clock, writing and reading until nothing moves. Ready with the reason when the session is over, and with `None` when messages are
     /// in the inbox.
     fn poll_step(&mut self, cx: &mut Context<'_>, read: bool) -> Poll<Option<CloseReason>> {
+        direct::begin_turn();
         loop {
             let now = now();
             if self.take_turn(now, read) {
@@ -197,6 +206,7 @@ impl Socket {
             }
             let deadline = state.session.poll_timeout();
             state.driver = Some(cx.waker().clone());
+            state.direct.idle = egress_free;
             drop(state);
             if self.poll_clock(cx, deadline).is_pending() {
                 return Poll::Pending;
@@ -219,9 +229,10 @@ impl Socket {
                 extra.get_or_insert_default().candidate = state.candidate.take();
             }
             if let Some(websocket) = websocket {
+                state.direct.give_back(websocket);
                 if !websocket.has_egress() {
                     for frame in std::iter::from_fn(|| state.session.poll_frame()).take(BATCH) {
-                        websocket.push(frame.websocket().clone());
+                        websocket.push(frame.into_websocket());
                     }
                 }
             }
@@ -311,9 +322,14 @@ impl Socket {
             End::Closed | End::Failed => CloseReason::TransportClose,
             End::Ours | End::Violation(_) => CloseReason::TransportError,
         };
-        self.shared
-            .update(|state| state.session.handle_transport_closed(reason));
-        if let Some(mut websocket) = self.websocket.take() {
+        let mut websocket = self.websocket.take();
+        self.shared.update(|state| {
+            state.session.handle_transport_closed(reason);
+            if let Some(websocket) = &mut websocket {
+                state.direct.end(websocket);
+            }
+        });
+        if let Some(mut websocket) = websocket {
             let extra = self.extra.as_mut();
             if let Some(requests) = extra.and_then(|extra| extra.requests.as_mut()) {
                 requests.websocket_ended(end, websocket.take_cause());
@@ -364,6 +380,7 @@ impl Socket {
             let switched = session.transport() == Transport::WebSocket;
             if switched {
                 self.shared.agreement.set(candidate.agreed);
+                state.direct.begin(&candidate);
             }
             if end.is_some() && !switched {
                 session.handle_candidate_closed();
@@ -415,7 +432,12 @@ impl Socket {
             let transport = self.transport();
             tracing::debug!(name: "connection_closed", target: "engine_io", connection = self.shared.number, %reason, %transport);
         }
-        let offered = self.shared.lock().candidate.take();
+        let mut state = self.shared.lock();
+        if let Some(websocket) = &mut self.websocket {
+            state.direct.end(websocket);
+        }
+        let offered = state.candidate.take();
+        drop(state);
         let websockets = [self.websocket.take(), candidate, offered];
         for websocket in websockets.into_iter().flatten() {
             end_stream(*websocket, End::Ours, &self.registry);
@@ -664,7 +686,10 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::task::Wake;
 
+    use std::task::Waker;
+
     use tokio::io::AsyncReadExt;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
     use crate::connection::Stream;
@@ -741,5 +766,94 @@ mod tests {
         socket.send("x").unwrap();
         assert!(socket.poll_recv(&mut cx).is_pending());
         assert_eq!(sender.buffered(), 0);
+    }
+
+    /// A session over TCP that has sent its open packet and sleeps, and its peer.
+    async fn asleep(waker: &Waker) -> (Socket, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let connected = TcpStream::connect(listener.local_addr().unwrap());
+        let (peer, accepted) = tokio::join!(connected, listener.accept());
+        let (mut peer, (stream, _)) = (peer.unwrap(), accepted.unwrap());
+        let websocket = Box::new(WebSocket::server(Stream::tcp(stream), &[], 1000));
+        let mut socket = Socket::new(shared(Transport::WebSocket), Some(websocket));
+        let mut cx = Context::from_waker(waker);
+        while socket.poll_recv(&mut cx).is_pending() && socket.sender().buffered() > 0 {
+            tokio::task::yield_now().await;
+        }
+        let header = [peer.read_u8().await.unwrap(), peer.read_u8().await.unwrap()];
+        peer.read_exact(&mut vec![0; header[1].into()])
+            .await
+            .unwrap();
+        (socket, peer)
+    }
+
+    #[tokio::test]
+    async fn an_idle_connection_is_written_to_by_whoever_sends() {
+        let wakes = Arc::new(Wakes::default());
+        let waker = wakes.clone().into();
+        let (mut socket, mut peer) = asleep(&waker).await;
+        let before = wakes.0.load(Ordering::Relaxed);
+        let woken = || wakes.0.load(Ordering::Relaxed) - before;
+        let mut frame = [0; 4];
+
+        direct::begin_turn();
+        socket.send("a").unwrap();
+        peer.read_exact(&mut frame).await.unwrap();
+        assert_eq!((&frame, woken()), (b"\x81\x024a", 0));
+        assert_eq!(socket.sender().buffered(), 0);
+        assert_eq!(socket.counters().packets_out, 2);
+
+        // What comes soon after it is collected, and so is what comes in a batch.
+        socket.send("b").unwrap();
+        assert_eq!(woken(), 1);
+        assert!(
+            socket
+                .poll_recv(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        peer.read_exact(&mut frame).await.unwrap();
+        assert_eq!(&frame, b"\x81\x024b");
+        direct::begin_batch();
+        socket.send("c").unwrap();
+        assert_eq!(woken(), 2);
+        direct::begin_turn();
+        socket.send("d").unwrap();
+        assert_eq!(woken(), 2);
+        assert!(
+            socket
+                .poll_recv(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        let mut frames = [0; 8];
+        peer.read_exact(&mut frames).await.unwrap();
+        assert_eq!(&frames, b"\x81\x024c\x81\x024d");
+    }
+
+    #[tokio::test]
+    async fn what_a_sender_could_not_write_goes_before_everything_else() {
+        const SIZE: usize = 12 << 20;
+        for aborted in [false, true] {
+            let wakes = Arc::new(Wakes::default());
+            let waker = wakes.clone().into();
+            let (mut socket, mut peer) = asleep(&waker).await;
+            let sender = socket.sender();
+            direct::begin_turn();
+            sender.send("x".repeat(SIZE)).unwrap();
+            let rest = sender.buffered();
+            assert!(0 < rest && rest < SIZE, "{rest} bytes are left");
+            let end: &[u8] = if aborted {
+                sender.abort();
+                b"\x88\0"
+            } else {
+                sender.send("y").unwrap();
+                b"\x81\x024y"
+            };
+            let task = tokio::spawn(async move { socket.recv().await });
+            let mut received = vec![0; 10 + 1 + SIZE + end.len()];
+            peer.read_exact(&mut received).await.unwrap();
+            assert!(received[11..11 + SIZE].iter().all(|byte| *byte == b'x'));
+            assert_eq!(&received[11 + SIZE..], end);
+            task.abort();
+        }
     }
 }

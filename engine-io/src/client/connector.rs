@@ -27,7 +27,7 @@ impl Connection {
 
 impl From<TcpStream> for Connection {
     fn from(stream: TcpStream) -> Self {
-        Self(Stream::Tcp(stream))
+        Self(Stream::tcp(stream))
     }
 }
 

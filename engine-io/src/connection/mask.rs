@@ -32,7 +32,8 @@ pub(crate) fn masked(frame: &[u8]) -> Bytes {
     output.into()
 }
 
-fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
+/// Masks a payload, or takes the mask off.
+pub(super) fn apply_mask(payload: &mut [u8], mask: [u8; 4]) {
     // Eight bytes at a time, which the compiler makes more of.
     let wide = u64::from_ne_bytes([
         mask[0], mask[1], mask[2], mask[3], mask[0], mask[1], mask[2], mask[3],

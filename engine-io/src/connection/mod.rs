@@ -2,9 +2,11 @@
 
 pub(crate) mod boundary;
 mod clock;
+pub(crate) mod direct;
 mod mask;
 mod stream;
 mod websocket;
+mod whole;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -17,6 +19,8 @@ use tokio::sync::Notify;
 pub(crate) use clock::Clock;
 pub(crate) use stream::Stream;
 pub(crate) use websocket::{Cause, End, WebSocket};
+
+use direct::Direct;
 
 use crate::deflate::Agreement;
 use crate::frame::Frame;
@@ -53,12 +57,18 @@ pub(crate) struct State {
     pub(crate) candidate: Option<Box<WebSocket>>,
     /// The owner's task; present only while it sleeps, so a send from within the task costs no wake-up.
     pub(crate) driver: Option<Waker>,
-    /// The parked GET.
+    pub(crate) direct: Direct,
+    /// Requests of long-polling that wait; sessions on a WebSocket have none.
+    parked: Option<Box<Parked>>,
+    /// Those who wait for everything to leave; present only if somebody does.
+    draining: Option<Arc<Notify>>,
+}
+
+#[derive(Default)]
+pub(crate) struct Parked {
     pub(crate) get: Option<Waker>,
     /// The POST that waits for its packets to be taken, or for its body.
     pub(crate) post: Option<Waker>,
-    /// Those who wait for everything to leave; present only if somebody does.
-    draining: Option<Arc<Notify>>,
 }
 
 /// How a message is queued.
@@ -73,19 +83,39 @@ pub(crate) enum Queue<'a> {
 }
 
 impl State {
+    pub(crate) fn parked(&mut self) -> &mut Parked {
+        self.parked.get_or_insert_default()
+    }
+
+    fn take_get(&mut self) -> Option<Waker> {
+        self.parked.as_mut()?.get.take()
+    }
+
+    fn take_post(&mut self) -> Option<Waker> {
+        self.parked.as_mut()?.post.take()
+    }
+
     /// The tasks that have something to do after the session changed; `sooner` says that its next deadline is nearer than it was.
     fn woken(&mut self, sooner: bool) -> [Option<Waker>; 3] {
         let closed = self.is_closed();
         let get = if self.session.has_payload() {
-            self.get.take()
+            self.take_get()
         } else {
             None
         };
         let post = if closed || !self.has_input() {
-            self.post.take()
+            self.take_post()
         } else {
             None
         };
+        if self.session.transport() == Transport::WebSocket
+            && self
+                .parked
+                .as_ref()
+                .is_some_and(|parked| parked.get.is_none() && parked.post.is_none())
+        {
+            self.parked = None;
+        }
         let drive = sooner
             || self.has_input()
             || self.candidate.is_some()
@@ -156,8 +186,8 @@ impl Shared {
             garbage: false,
             candidate: None,
             driver: None,
-            get: None,
-            post: None,
+            direct: Direct::default(),
+            parked: None,
             draining: None,
         };
         Self {
@@ -226,20 +256,25 @@ impl Shared {
         frames: impl Iterator<Item = &'a Frame> + Clone,
         queue: Queue<'_>,
     ) -> Result<bool, SendError> {
-        let mut state = self.lock();
+        let single = frames.clone().nth(1).is_none();
+        let mut guard = self.lock();
+        let state = &mut *guard;
         let session = &mut state.session;
+        let drained = single && session.buffered() == 0;
         let replaced = match queue {
             Queue::Last => session.send(frames).map(|()| false),
             Queue::Reserved => session.send_reserved(frames).map(|()| false),
             Queue::Latest(key) => session.send_latest(key, frames),
         }?;
         // While something is being written, the task is woken by the connection.
-        let waker = if session.has_turn() {
-            state.driver.take()
+        let waker = if !session.has_turn() {
+            state.take_get()
+        } else if drained && state.direct.write(session) {
+            None
         } else {
-            state.get.take()
+            state.driver.take()
         };
-        drop(state);
+        drop(guard);
         if let Some(waker) = waker {
             waker.wake();
         }

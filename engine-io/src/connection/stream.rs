@@ -2,9 +2,10 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// Any byte stream.
@@ -12,13 +13,17 @@ pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
 
-/// A TCP connection by itself, which needs no dynamic dispatch, or anything else, such as TLS.
+/// A TCP connection by itself, which needs no dynamic dispatch and is shared with those who send, or anything else, such as TLS.
 pub(crate) enum Stream {
-    Tcp(TcpStream),
+    Tcp(Arc<TcpStream>),
     Other(Box<dyn Io>),
 }
 
 impl Stream {
+    pub(crate) fn tcp(stream: TcpStream) -> Self {
+        Self::Tcp(Arc::new(stream))
+    }
+
     /// Whether what was written may wait in a buffer until it is flushed.
     pub(crate) fn keeps_writes(&self) -> bool {
         matches!(self, Self::Other(_))
@@ -32,7 +37,7 @@ impl AsyncRead for Stream {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tcp(stream) => poll_read_shared(stream, cx, buffer),
             Self::Other(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
@@ -45,7 +50,7 @@ impl AsyncWrite for Stream {
         data: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, data),
+            Self::Tcp(stream) => poll_write_shared(stream, cx, || stream.try_write(data)),
             Self::Other(stream) => Pin::new(stream).poll_write(cx, data),
         }
     }
@@ -56,29 +61,81 @@ impl AsyncWrite for Stream {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, data),
+            Self::Tcp(stream) => poll_write_shared(stream, cx, || stream.try_write_vectored(data)),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, data),
         }
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
-            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Tcp(_) => true,
             Self::Other(stream) => stream.is_write_vectored(),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            // The system keeps nothing back.
+            Self::Tcp(_) => Poll::Ready(Ok(())),
             Self::Other(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
-            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tcp(stream) => match Arc::get_mut(stream) {
+                Some(stream) => Pin::new(stream).poll_shutdown(cx),
+                // Senders have let go of it before it is shut down; if one had not, closing it would do.
+                None => Poll::Ready(Ok(())),
+            },
             Self::Other(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+/// As tokio reads from a stream that nobody shares.
+fn poll_read_shared(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    buffer: &mut ReadBuf<'_>,
+) -> Poll<io::Result<()>> {
+    loop {
+        ready!(stream.poll_read_ready(cx))?;
+        let mut read = None;
+        let unfilled = buffer.initialize_unfilled();
+        let room = unfilled.len();
+        let result = stream.try_io(Interest::READABLE, || {
+            let count = stream.try_read(unfilled)?;
+            read = Some(count);
+            // Less than there was room for was everything: the stream is not readable now, and another call to find that out is saved.
+            if 0 < count && count < room {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        match (read, result) {
+            (Some(count), _) => {
+                buffer.advance(count);
+                return Poll::Ready(Ok(()));
+            }
+            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                return Poll::Ready(Err(error));
+            }
+            (None, _) => {}
+        }
+    }
+}
+
+fn poll_write_shared(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    mut write: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
+    loop {
+        ready!(stream.poll_write_ready(cx))?;
+        match write() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            result => return Poll::Ready(result),
         }
     }
 }

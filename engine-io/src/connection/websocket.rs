@@ -10,17 +10,20 @@ use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::boundary::Boundary;
 use super::mask::masked;
 use super::stream::Stream;
+use super::whole;
 use crate::deflate::{Agreed, Inflater};
 use crate::packet::Message;
 use crate::session::Side;
@@ -46,11 +49,10 @@ thread_local! {
 pub(crate) struct WebSocket {
     stream: Stream,
     max_message: usize,
-    context: Option<Box<WebSocketContext>>,
+    /// Present while anything is held of what the peer sends.
+    partial: Option<Box<Partial>>,
     /// Read and not yet looked at: by the HTTP server before the upgrade, or behind enough inflated messages.
     ahead: Option<Box<Bytes>>,
-    /// Tells when the context holds nothing.
-    boundary: Boundary,
     /// What was agreed on about compression.
     pub(crate) agreed: Option<Agreed>,
     inflater: Inflater,
@@ -61,6 +63,13 @@ pub(crate) struct WebSocket {
     pongs: u32,
     /// What a client has beside that; it is a server's end without.
     client: Option<Box<ClientEnd>>,
+}
+
+/// What is needed from the beginning of a message to its end.
+struct Partial {
+    context: WebSocketContext,
+    /// Tells when the context holds nothing.
+    boundary: Boundary,
 }
 
 struct ClientEnd {
@@ -97,9 +106,8 @@ impl WebSocket {
         Self {
             stream,
             max_message,
-            context: None,
+            partial: None,
             ahead: boxed(ahead),
-            boundary: Boundary::default(),
             agreed: None,
             inflater: Inflater::default(),
             egress: VecDeque::new(),
@@ -185,7 +193,14 @@ impl WebSocket {
         inbox: &mut VecDeque<Message>,
     ) -> Result<(), End> {
         if self.agreed.is_none() {
-            self.boundary.advance(input);
+            if self.side() == Side::Server && self.partial.is_none() {
+                let taken = whole::take(input, self.max_message, inbox);
+                input = taken.map_err(|_| End::Violation(1007))?;
+                if input.is_empty() {
+                    return Ok(());
+                }
+            }
+            self.partial().boundary.advance(input);
             return self.parse(input, inbox);
         }
         let mut inflated = 0;
@@ -218,29 +233,44 @@ impl WebSocket {
         let mut rest = input;
         while let Some(&byte) = rest.first() {
             // Within other messages there are none; if one is tried, tungstenite refuses its RSV1.
-            if self.boundary.is_clean() && self.inflater.takes(byte) {
+            if self.is_clean() && self.inflater.takes(byte) {
                 break;
             }
-            rest = self.boundary.advance_frame(rest);
+            rest = self.partial().boundary.advance_frame(rest);
         }
         input.len() - rest.len()
     }
 
-    /// Lets tungstenite parse.
-    fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
+    fn partial(&mut self) -> &mut Partial {
         let max = self.max_message;
         let role = match self.side() {
             Side::Server => Role::Server,
             Side::Client => Role::Client,
         };
-        let context = self.context.get_or_insert_with(|| {
+        self.partial.get_or_insert_with(|| {
             let config = WebSocketConfig::default()
                 .read_buffer_size(CONTEXT_BUFFER)
                 .write_buffer_size(0)
                 .max_message_size(Some(max))
                 .max_frame_size(Some(max));
-            Box::new(WebSocketContext::new(role, Some(config)))
-        });
+            Box::new(Partial {
+                context: WebSocketContext::new(role, Some(config)),
+                boundary: Boundary::default(),
+            })
+        })
+    }
+
+    /// Whether the peer is between two messages.
+    fn is_clean(&self) -> bool {
+        let partial = self.partial.as_ref();
+        partial.is_none_or(|partial| partial.boundary.is_clean())
+    }
+
+    /// Lets tungstenite parse what the boundary knows of already.
+    fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
+        let Some(Partial { context, .. }) = self.partial.as_deref_mut() else {
+            return Ok(());
+        };
         let mut pipe = Pipe {
             input,
             egress: &mut self.egress,
@@ -273,8 +303,8 @@ impl WebSocket {
             self.tell(|| Cause::Close(frame.code.into(), frame.reason.to_string()));
         }
         end?;
-        if self.boundary.is_clean() {
-            self.context = None;
+        if self.is_clean() {
+            self.partial = None;
         }
         Ok(())
     }
@@ -296,6 +326,19 @@ impl WebSocket {
                 Bytes::copy_from_slice(&[0x88, 2, high, low])
             }
         });
+    }
+
+    /// The stream, for senders that write finished frames to it; not where frames are masked, or go through another layer.
+    pub(crate) fn shared_stream(&self) -> Option<Arc<TcpStream>> {
+        match (&self.stream, self.side()) {
+            (Stream::Tcp(stream), Side::Server) => Some(stream.clone()),
+            _ => None,
+        }
+    }
+
+    /// Queues the rest of a frame of which the beginning is written.
+    pub(crate) fn push_rest(&mut self, rest: Bytes) {
+        self.egress.push_front(rest);
     }
 
     /// Whether something waits to be written.
@@ -439,7 +482,7 @@ mod tests {
             (frame(0x82, b"half")[5..].to_vec(), false),
         ] {
             websocket.feed(&input, &mut inbox).unwrap();
-            assert_eq!(websocket.context.is_some(), kept, "{input:?}");
+            assert_eq!(websocket.partial.is_some(), kept, "{input:?}");
         }
         let expected: [Message; 3] = [
             "4whole".into(),

@@ -94,7 +94,7 @@ impl Acceptor {
                 let (stream, peer) = listener.accept().await?;
                 // Packets are small and wait for nothing.
                 let _ = stream.set_nodelay(true);
-                Ok((Stream::Tcp(stream), ConnectionInfo::new(peer)))
+                Ok((Stream::tcp(stream), ConnectionInfo::new(peer)))
             }
             #[cfg(unix)]
             Source::Unix(socket) => {

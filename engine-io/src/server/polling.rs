@@ -84,7 +84,7 @@ async fn poll_parked(shared: &Arc<Shared>) -> Response<Bytes> {
         shared.update(|state| match state.session.poll_payload(usize::MAX) {
             Some(batch) => Poll::Ready(batch),
             None => {
-                state.get = Some(cx.waker().clone());
+                state.parked().get = Some(cx.waker().clone());
                 Poll::Pending
             }
         })
@@ -163,7 +163,7 @@ where
         if !state.has_input() || state.is_closed() {
             return Poll::Ready(());
         }
-        state.post = Some(cx.waker().clone());
+        state.parked().post = Some(cx.waker().clone());
         Poll::Pending
     })
     .await;
@@ -190,7 +190,7 @@ async fn deliver(shared: &Shared, packets: Vec<Result<Packet, DecodeError>>) {
             if state.session.has_get() || state.is_closed() {
                 return Poll::Ready(());
             }
-            state.post = Some(cx.waker().clone());
+            state.parked().post = Some(cx.waker().clone());
             Poll::Pending
         });
         let _ = tokio::time::timeout(GET_GRACE, parked).await;
@@ -227,7 +227,7 @@ where
             if state.is_closed() {
                 return Poll::Ready(Err(BodyError::SessionClosed));
             }
-            state.post = Some(cx.waker().clone());
+            state.parked().post = Some(cx.waker().clone());
             drop(state);
             body.as_mut()
                 .poll_frame(cx)

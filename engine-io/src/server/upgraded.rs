@@ -14,7 +14,7 @@ pub(crate) fn stream(upgraded: Upgraded) -> (Stream, Bytes) {
     downcast::<Stream>(upgraded)
         .or_else(|upgraded| {
             let (stream, ahead) = downcast(upgraded)?;
-            Ok((Stream::Tcp(stream), ahead))
+            Ok((Stream::tcp(stream), ahead))
         })
         .or_else(tls::from_upgraded)
         .unwrap_or_else(|upgraded: Upgraded| {

@@ -93,8 +93,13 @@ impl Connection {
         };
         let removed = state.sockets.remove(index);
         state.remember(socket.namespace().name());
+        let waker = state.waker.clone();
         drop(state);
         drop(removed);
+        // The task may hold events of the socket.
+        if let Some(waker) = waker {
+            waker.wake();
+        }
     }
 
     /// Takes the socket in, unless it was told to leave meanwhile. Who tells it afterwards finds it here.
@@ -395,7 +400,7 @@ impl Driver {
                         let inbox = self.inbox.get_or_insert_default();
                         inbox.push(&socket, arrival);
                     } else {
-                        self.dispatch(&socket, arrival);
+                        self.dispatch(socket, arrival);
                     }
                 }
             }
@@ -433,14 +438,14 @@ impl Driver {
         match turn {
             Turn::Next(socket, arrival) => {
                 if is_heard(&socket) {
-                    self.dispatch(&socket, arrival);
+                    self.dispatch(socket, arrival);
                 }
             }
             Turn::Screened(screening, result) => self.finish_screening(screening, result),
         }
     }
 
-    fn dispatch(&mut self, socket: &Socket, arrival: Arrival) {
+    fn dispatch(&mut self, socket: Socket, arrival: Arrival) {
         let Arrival { event, ack, size } = arrival;
         let EventCallees {
             any,
@@ -455,7 +460,7 @@ impl Driver {
             return;
         }
         let context = Context {
-            socket: socket.clone(),
+            socket,
             event: event.name,
             args: event.args,
             ack: ack.map(Question::new),
@@ -465,7 +470,7 @@ impl Driver {
         let Some(middlewares) = middlewares else {
             return self.run_all(&named, &context);
         };
-        if !is_heard(socket) {
+        if !is_heard(&context.socket) {
             return;
         }
         let mut screening = Screening::new(context, middlewares, named, size);
@@ -473,7 +478,7 @@ impl Driver {
             Poll::Ready(result) => self.finish_screening(screening, result),
             Poll::Pending => {
                 let inbox = self.inbox.get_or_insert_default();
-                inbox.screen(socket, screening);
+                inbox.screen(screening);
             }
         }
     }
@@ -485,12 +490,7 @@ impl Driver {
             Ok(()) => self.run_all(&screening.handlers, &context),
             Err(failure) if failure.is_violation() => self.violate_by(&failure),
             Err(failure) => {
-                handler::fail(
-                    &context.socket,
-                    context.event,
-                    context.ack.as_ref(),
-                    failure,
-                );
+                handler::fail(&context, failure);
             }
         }
     }
@@ -503,7 +503,7 @@ impl Driver {
             let Some(handler) = callee.claim() else {
                 continue;
             };
-            if let Err(failure) = handler::run(handler, context.clone()) {
+            if let Err(failure) = handler::run(handler, context) {
                 return self.violate_by(&failure);
             }
         }

@@ -8,17 +8,16 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
-use engine_io::Text;
 use serde::Serialize;
 use tracing::Instrument;
 
 use super::error::Failure;
-use super::extract::{Context, FromContext, Question};
+use super::extract::{Context, FromContext};
 use super::grant::Grant;
 use super::log::Brief;
 use super::refusal::Refusal;
 use super::reply::reply;
-use super::socket::Socket;
+use crate::protocol::RawArgs;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -119,20 +118,17 @@ pub(crate) fn erase_middleware<A>(middleware: impl Middleware<A>) -> ErasedMiddl
 }
 
 /// Runs a handler to its first wait, and lets it go on in a task of its own from there. Arguments that break the protocol are the caller's to deal with.
-pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failure> {
-    let socket = context.socket.clone();
-    let event = context.event.clone();
-    let question = context.ack.clone();
+pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Failure> {
+    let socket = &context.socket;
     let Some(_level) = Level::enter() else {
-        let handler = handler.clone();
+        let (handler, context) = (handler.clone(), context.clone());
         socket.io().spawn(async move {
-            if let Err(failure) = run(&handler, context) {
-                socket.report(event, failure);
+            if let Err(failure) = run(&handler, &context) {
+                context.socket.report(context.event, failure);
             }
         });
         return Ok(());
     };
-    let report = move |socket: &Socket, failure| fail(socket, event, question.as_ref(), failure);
     let span = tracing::trace_span!(
         target: "socket_io",
         "handler",
@@ -141,12 +137,12 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
         socket = socket.log_id(),
         event = %Brief(&context.event),
     );
-    let called = span.in_scope(|| caught(|| handler(context)));
+    let called = span.in_scope(|| caught(|| handler(context.clone())));
     let future = match called.unwrap_or_else(|panic| Err(panic.into())) {
         Ok(future) => future,
         Err(failure) if failure.is_violation() => return Err(failure),
         Err(failure) => {
-            report(&socket, failure);
+            fail(context, failure);
             return Ok(());
         }
     };
@@ -156,14 +152,19 @@ pub(crate) fn run(handler: &ErasedHandler, context: Context) -> Result<(), Failu
     match first {
         Poll::Ready(outcome) => {
             if let Err(failure) = flatten(outcome) {
-                report(&socket, failure);
+                fail(context, failure);
             }
         }
         Poll::Pending => {
             let running = socket.connection().start_handler();
+            let context = Context {
+                // Only the handler needs them.
+                args: RawArgs::empty(),
+                ..context.clone()
+            };
             socket.io().spawn(async move {
                 if let Err(failure) = flatten(future.instrument(span).await) {
-                    report(&socket, failure);
+                    fail(&context, failure);
                 }
                 drop(running);
             });
@@ -185,12 +186,12 @@ pub(crate) async fn run_middlewares(
 }
 
 /// An event came to nothing: a client that waits is told, and so is the hook.
-pub(crate) fn fail(socket: &Socket, event: Text, question: Option<&Question>, failure: Failure) {
-    if let Some(question) = question {
+pub(crate) fn fail(context: &Context, failure: Failure) {
+    if let Some(question) = &context.ack {
         // That this could not be sent would be no news.
-        let _ = socket.acknowledge(question, &refusal_of(&failure));
+        let _ = context.socket.acknowledge(question, &refusal_of(&failure));
     }
-    socket.report(event, failure);
+    context.socket.report(context.event.clone(), failure);
 }
 
 /// What a client is told whose wish came to nothing. What happened inside the server is not its business.

@@ -105,9 +105,10 @@ impl Inbox {
         self.lane(socket).waiting.push_back(arrival);
     }
 
-    pub(crate) fn screen(&mut self, socket: &Socket, screening: Screening) {
+    pub(crate) fn screen(&mut self, screening: Screening) {
         self.bytes += screening.size + OVERHEAD;
-        self.lane(socket).screening = Some(screening);
+        let lane = self.lane(&screening.context.socket);
+        lane.screening = Some(screening);
     }
 
     fn lane(&mut self, socket: &Socket) -> &mut Lane {

@@ -568,10 +568,9 @@ impl Socket {
         let _runtime = self.0.connection.io.enter_runtime();
         for handler in callees.iter(self).filter_map(Callee::claim) {
             let context = context();
-            let event = context.event.clone();
             // The packet that may break a rule is the one the socket joined with, and that is long done with.
-            if let Err(failure) = handler::run(handler, context) {
-                self.report(event, failure);
+            if let Err(failure) = handler::run(handler, &context) {
+                self.report(context.event, failure);
             }
         }
     }

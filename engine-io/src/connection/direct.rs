@@ -1,0 +1,113 @@
+//! Writing from whoever sends, past the owner's task, while a connection is idle.
+//!
+//! Waking a task costs more than the write that it is woken for. But frames that are queued together leave together, which is cheaper still, so a frame is
+//! written at once only if nothing else waits for the connection, and if the sender is not likely to have another one for it at once:
+//!
+//! | the sender | the frame |
+//! |---|---|
+//! | handles the last message that its own connection has read | is written at once |
+//! | has more messages to handle | is queued |
+//! | sends to the same connection again within its turn | is queued |
+//! | has written to [`BUDGET`] connections within its turn | is queued, so that other tasks have their turn, on several threads if there are |
+//!
+//! A turn begins whenever the thread turns to a connection.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use bytes::{Buf, Bytes};
+use tokio::net::TcpStream;
+
+use super::websocket::WebSocket;
+use crate::session::Session;
+
+/// How many frames are written at once within a turn.
+const BUDGET: u32 = 1024;
+
+thread_local! {
+    static TURN: Cell<Turn> = const { Cell::new(Turn { number: 0, left: BUDGET }) };
+}
+
+#[derive(Clone, Copy)]
+struct Turn {
+    number: u32,
+    left: u32,
+}
+
+/// The thread turns to a connection that has one message to handle, or none.
+pub(crate) fn begin_turn() {
+    let number = TURN.get().number.wrapping_add(1);
+    TURN.set(Turn {
+        number,
+        left: BUDGET,
+    });
+}
+
+/// The same with further messages behind that one.
+pub(crate) fn begin_batch() {
+    let number = TURN.get().number.wrapping_add(1);
+    TURN.set(Turn { number, left: 0 });
+}
+
+/// What senders need of an idle connection; it lies beside the session, under the same lock.
+#[derive(Default)]
+pub(crate) struct Direct {
+    /// Of a server's WebSocket over TCP.
+    stream: Option<Arc<TcpStream>>,
+    /// What is left of a frame that did not fit; it goes before everything else.
+    rest: Option<Box<Bytes>>,
+    /// The turn in which it was last sent to.
+    turn: u32,
+    /// The owner sleeps and has nothing to write, not even a pong.
+    pub(crate) idle: bool,
+}
+
+impl Direct {
+    /// The session has moved to this WebSocket.
+    pub(crate) fn begin(&mut self, websocket: &WebSocket) {
+        self.stream = websocket.shared_stream();
+    }
+
+    /// The session has lost its WebSocket, which gets what has to be written before anything else.
+    pub(crate) fn end(&mut self, websocket: &mut WebSocket) {
+        self.stream = None;
+        self.give_back(websocket);
+    }
+
+    /// The owner writes what a sender could not.
+    pub(crate) fn give_back(&mut self, websocket: &mut WebSocket) {
+        self.idle = false;
+        if let Some(rest) = self.rest.take() {
+            websocket.push_rest(*rest);
+        }
+    }
+
+    /// Writes the one frame that waits, if this is the time for it. False when the owner is to be woken.
+    pub(crate) fn write(&mut self, session: &mut Session) -> bool {
+        let Some(stream) = self.stream.as_ref().filter(|_| self.idle) else {
+            return false;
+        };
+        let Turn { number, left } = TURN.get();
+        if left == 0 || std::mem::replace(&mut self.turn, number) == number {
+            return false;
+        }
+        let Some(frame) = session.poll_frame() else {
+            return false;
+        };
+        TURN.set(Turn {
+            number,
+            left: left - 1,
+        });
+        let mut bytes = frame.into_websocket();
+        // What stops it, the owner will find out.
+        let written = stream.try_write(&bytes).unwrap_or_default();
+        session.handle_written(written);
+        bytes.advance(written);
+        if bytes.is_empty() {
+            return true;
+        }
+        self.rest = Some(Box::new(bytes));
+        self.idle = false;
+        false
+    }
+}
