@@ -208,7 +208,12 @@ impl<C, E: Clone> Core<C, E> {
 
     /// The next thing to do or to tell.
     pub(crate) fn poll_output(&mut self) -> Option<Output<C, E>> {
-        self.outputs.pop_front()
+        let output = self.outputs.pop_front();
+        if output.is_none() {
+            // Idle managers keep no memory for more.
+            self.outputs = VecDeque::new();
+        }
+        output
     }
 
     /// How many outputs are to be taken out.
