@@ -98,7 +98,7 @@ impl Frame {
     }
 
     /// The same, without a share of its own.
-    pub(crate) fn into_websocket(self) -> Bytes {
+    pub fn into_websocket(self) -> Bytes {
         self.bytes
     }
 
