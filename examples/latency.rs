@@ -16,7 +16,7 @@
 //! | `--count N` | without end | how many questions |
 //!
 //! Each column is a question, and the chart is as wide as the terminal. Red crosses are questions without an answer: stop the server and start it again to see
-//! some. The first columns are often higher, over polling, until the connection has become a WebSocket. Ctrl-C ends it, with a summary of everything.
+//! some. The first columns are often higher, over polling, until the connection has become a WebSocket. Ctrl-C or `q` ends it.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -25,11 +25,13 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use crossterm::cursor::{Hide, MoveToColumn, MoveUp, Show};
+use crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use crossterm::style::Stylize;
 use crossterm::terminal::{self, Clear, ClearType};
 use crossterm::{execute, queue};
 use examples::with_causes;
 use socket_io_client::{AckError, Args, ManagerEvent, Socket, SocketEvent, Value};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 /// Columns that are kept: more than any terminal has.
@@ -90,17 +92,23 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     let mut events = socket.manager().all_events();
     // Attempts are repeated until the server is there.
     socket.connect_lazy();
-    let mut view = View::new(options.url.clone())?;
+    let (quit, mut quitted) = mpsc::channel(1);
+    let mut view = View::new(options.url.clone(), &quit)?;
     let mut ticks = interval(options.every);
     // A slow answer is followed by one question, not by all that were due.
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let stop = tokio::signal::ctrl_c();
+    let stop = async {
+        tokio::select! {
+            _ = tokio::signal::ctrl_c() => {}
+            _ = quitted.recv() => {}
+        }
+    };
     tokio::pin!(stop);
 
     while options.count.is_none_or(|count| view.asked() < count) {
         tokio::select! {
             biased; // what has happened to the connection is told first
-            _ = &mut stop => break,
+            () = &mut stop => break,
             event = events.recv() => {
                 if let Some(state) = state(event)? {
                     view.set_state(state)?;
@@ -111,7 +119,7 @@ async fn measure() -> Result<(), Box<dyn Error>> {
                 let answer = socket.emit_with_ack::<Args<Value>>(&options.event, &()).timeout(PATIENCE);
                 let answer = tokio::select! {
                     answer = answer => answer,
-                    _ = &mut stop => break,
+                    () = &mut stop => break,
                 };
                 let engine = socket.manager().engine();
                 let transport = engine.map_or_else(String::new, |engine| engine.transport().to_string());
@@ -159,15 +167,30 @@ struct View {
     answered: u64,
     lost: u64,
     is_terminal: bool,
+    /// Whether keys are read, so that what is typed does not get into the chart.
+    is_raw: bool,
     /// Rows that the last drawing has taken.
     drawn: u16,
 }
 
 impl View {
-    fn new(url: String) -> io::Result<Self> {
+    fn new(url: String, quit: &mpsc::Sender<()>) -> io::Result<Self> {
         let is_terminal = io::stdout().is_terminal();
+        let is_raw = is_terminal && io::stdin().is_terminal();
         if is_terminal {
             execute!(io::stdout(), Hide)?;
+        }
+        if is_raw {
+            terminal::enable_raw_mode()?;
+            let quit = quit.clone();
+            // Nobody waits for this thread at the end: reading cannot be interrupted.
+            std::thread::spawn(move || {
+                while let Ok(event) = event::read() {
+                    if ends(&event) && quit.blocking_send(()).is_err() {
+                        return;
+                    }
+                }
+            });
         }
         Ok(Self {
             url,
@@ -176,6 +199,7 @@ impl View {
             answered: 0,
             lost: 0,
             is_terminal,
+            is_raw,
             drawn: 0,
         })
     }
@@ -244,7 +268,7 @@ impl View {
                     write!(out, "{part}")?;
                 }
             }
-            writeln!(out)?;
+            write!(out, "\r\n")?;
         }
         self.drawn = u16::try_from(lines.len()).unwrap_or(u16::MAX);
         let mut stdout = io::stdout().lock();
@@ -281,6 +305,21 @@ impl Drop for View {
             // The terminal may be gone.
             let _ = execute!(io::stdout(), Show);
         }
+        if self.is_raw {
+            let _ = terminal::disable_raw_mode();
+        }
+    }
+}
+
+/// Whether a key was pressed that means the end.
+fn ends(event: &Event) -> bool {
+    let Event::Key(key) = event else {
+        return false;
+    };
+    match key.code {
+        KeyCode::Char('c') => key.modifiers.contains(KeyModifiers::CONTROL),
+        KeyCode::Char(c) => c == 'q',
+        _ => false,
     }
 }
 
