@@ -19,6 +19,7 @@
 //! | `latency` | a client: the time that a server takes to answer, as a live chart |
 //! | `client_offline` | a client whose orders survive offline times and `kill -9`, and a server that takes each once |
 //! | `bench_server` | the server that benchmarks are run against |
+//! | `client_bench` | the client that benchmarks measure |
 
 use std::error::Error;
 

@@ -8,13 +8,14 @@
 //! | [`volatile`](crate::Socket::volatile) | is lost; while there is no connection it is not even queued | nothing |
 //! | [`emit`](crate::Socket::emit) | is lost, and nobody is told | nothing; memory for what waits for a connection |
 //! | [`emit_with_ack`](crate::Socket::emit_with_ack) | is lost or not, and the program is told that | an answer of the server's |
-//! | [`retries`](crate::SocketBuilder::retries) | is sent again, so that it may come twice | an answer for each event, and one event under way at a time |
+//! | [`retries`](crate::SocketBuilder::retries) | is sent again, so that it may come twice; lost with the program | an answer for each event, and one event under way at a time |
+//! | [`durable`](crate::Socket::durable) | is sent again with the same key, also by the next run of the program | the same, and a write to the disk for each event |
 //!
 //! | from the server | what was sent while there was no connection | costs |
 //! |---|---|---|
 //! | as it is | is lost | nothing |
 //! | recovery | comes, in order, once, if the client is back in time | the server keeps the events of the last minutes |
-//! | catching up | comes whenever the client is back | the server stores events for good, and numbers them |
+//! | [`catch_up`](crate::SocketBuilder::catch_up) | comes whenever the client is back | the server stores events for good, and numbers them |
 //!
 //! # At most once
 //!
@@ -58,7 +59,7 @@
 //!
 //! One event is under way at a time, so there are no more of them in a second than round trips; what waits is in memory, within `send_buffer`, and gone with the
 //! program. The server has to acknowledge every event, also those without a result, and takes the same one twice when an acknowledgement was lost. A number makes
-//! that harmless: whoever keeps the last number of each client knows what it has seen, and then it is exactly once.
+//! that harmless: a server that keeps the last number of each client knows what it has seen, and then it is exactly once.
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
@@ -78,6 +79,27 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! # Across the end of the program
+//!
+//! With a [journal](crate::SocketBuilder::journal), events are on the disk before they leave, and stay there until the server has acknowledged them: a power cut
+//! costs nothing but time. Each has a key, which the server gets behind the other arguments, and by which it recognizes one that it has taken already:
+//!
+//! ```no_run
+//! # #[cfg(feature = "store")]
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use socket_io_client::{Journal, Socket};
+//!
+//! let journal = Journal::open("orders.journal").await?;
+//! let socket = Socket::builder("https://example.com").journal(journal).connect_lazy()?;
+//! let delivery = socket.durable().emit("order", &("coffee", 2)).await?; // it is on the disk
+//! let number: u64 = delivery.acknowledged().await?; // the server has it
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! An event that the server never acknowledges holds up those behind it, for ever: [`undelivered`](crate::Socket::undelivered) shows them,
+//! [`withdraw`](crate::Socket::withdraw) takes one back.
 //!
 //! # From the server: recovery
 //!
@@ -106,37 +128,23 @@
 //!
 //! # From the server: catching up
 //!
-//! Where nothing may be missed, however long the client was away or the server was down, events have numbers and the server stores them. The client says with
-//! its credentials which one it has seen last, and the server begins behind that:
+//! Where nothing may be missed, however long the client was away or the server was down, events have numbers and the server stores them.
+//! [`catch_up`](crate::SocketBuilder::catch_up) tells it with the credentials which one was the last, and the server begins behind that:
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
-//! use std::collections::HashMap;
-//! use std::sync::Arc;
-//! use std::sync::atomic::{AtomicU64, Ordering};
-//! use socket_io_client::{BoxError, Data, Socket};
+//! use socket_io_client::{Data, Socket};
 //!
-//! let last = Arc::new(AtomicU64::new(0));
-//! let seen = last.clone();
 //! let socket = Socket::builder("https://example.com")
-//!     .auth_with(move || {
-//!         let last = last.load(Ordering::Relaxed);
-//!         async move { Ok::<_, BoxError>(HashMap::from([("last", last)])) }
-//!     })
-//!     .on("message", move |Data((number, text)): Data<(u64, String)>| {
-//!         // What comes twice is seen once.
-//!         let is_new = seen.fetch_max(number, Ordering::Relaxed) < number;
-//!         async move {
-//!             if is_new {
-//!                 println!("{text}");
-//!             }
-//!         }
-//!     })
+//!     .on("message", async |Data((text, number)): Data<(String, u64)>| println!("{number}: {text}"))
+//!     // Its second argument goes with the credentials, as `serverOffset`.
+//!     .catch_up("message", 1, "serverOffset")
 //!     .connect()
 //!     .await?;
 //! # Ok(())
 //! # }
 //! ```
 //!
-//! A program that has to survive its own end writes `last` down after it has dealt with the event. Servers that want to know of each event whether it has arrived
-//! ask for an acknowledgement: what a handler here returns is that, and a handler that fails is told to the server as well.
+//! With a journal that goes on where the last run of the program has stopped: behind the last event whose handlers have ended. So an event may be handled twice,
+//! and a handler that must not do so looks at the number. Servers that want to know of each event whether it has arrived ask for an acknowledgement: what a
+//! handler here returns is that, and a handler that fails is told to the server as well.
