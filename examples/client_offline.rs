@@ -35,6 +35,7 @@ use std::error::Error;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use examples::with_causes;
 use serde::Deserialize;
 use socket_io_client::{ConnectError, Data, DisconnectReason, Journal, Reconnect, Socket};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
@@ -53,7 +54,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn take_orders(url: &str, path: &str) -> Result<(), Box<dyn Error>> {
-    let journal = Journal::open(path).await?;
+    let journal = Journal::open(path)
+        .await
+        .map_err(|error| format!("{path}: {error}"))?;
     let soon = Reconnect::default().delay_max(Duration::from_secs(1));
     let manager = socket_io_client::Manager::builder(url).reconnect(soon);
     let socket = manager
@@ -67,7 +70,7 @@ async fn take_orders(url: &str, path: &str) -> Result<(), Box<dyn Error>> {
             true => println!("connected, as before"),
             false => println!("connected"),
         })
-        .on_connect_error(async |error: ConnectError| eprintln!("{error}"))
+        .on_connect_error(async |error: ConnectError| eprintln!("{}", with_causes(&error)))
         .on_disconnect(async |reason: DisconnectReason| println!("disconnected: {reason}"))
         .build()?;
     println!("{} orders wait", socket.undelivered().len());

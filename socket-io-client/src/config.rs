@@ -131,7 +131,7 @@ pub(crate) const fn socket_config() -> SocketConfig {
     SocketConfig {
         retries: None,
         keeps: false,
-        catch_up: Vec::new(),
+        catch_up: None,
         send_buffer: 16 << 20,
         max_acks: 65_536,
         max_early: 65_536,

@@ -9,7 +9,7 @@ use engine_io::Text;
 use serde::Serialize;
 
 use crate::config::{Auth, auth_object, socket_config};
-use crate::core::{CatchUp, Retries, SocketConfig};
+use crate::core::{Retries, Rule, SocketConfig};
 use crate::endpoint::{Endpoint, Topic, holding};
 use crate::error::{BoxError, ConfigError, ConnectError};
 use crate::handler::{ErasedHandler, Handler, erase};
@@ -132,7 +132,8 @@ impl SocketBuilder {
     /// With a [`journal`](Self::journal) this goes on across restarts of the program, from the last event that was handled, so that each event is handled at least
     /// once. Several events may share a name, if the server counts them together. Credentials of your own that have this name take precedence.
     pub fn catch_up(mut self, event: &str, argument: usize, name: &str) -> Self {
-        self.config.catch_up.push(CatchUp {
+        let catch_up = self.config.catch_up.get_or_insert_default();
+        catch_up.rules.push(Rule {
             event: event.into(),
             argument,
             name: name.into(),

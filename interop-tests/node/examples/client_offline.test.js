@@ -175,7 +175,7 @@ scenario('two programs do not share a journal', async (t) => {
   await eventually(() => first.text.startsWith('0 orders wait'), 'the first program');
   const second = new Program(t, url, journal);
   assert.equal(await within(second.closed, 'end of the second program'), 1);
-  assert.match(second.errors, /InUse/);
+  assert.match(second.errors, /in use/);
 });
 
 /** Every number is shown; one that was shown shortly before the program was killed may be shown again. */

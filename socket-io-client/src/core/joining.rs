@@ -144,7 +144,9 @@ fn connect_payload<C>(
     if auth.is_some_and(|auth| !auth.as_str().starts_with('{')) {
         return Err(no_object());
     }
-    if socket.recovery.is_none() && socket.marks.is_empty() {
+    let catch_up = socket.config.catch_up.iter();
+    let mut marks = catch_up.flat_map(|catch_up| &catch_up.marks).peekable();
+    if socket.recovery.is_none() && marks.peek().is_none() {
         return Ok(auth.cloned());
     }
     let mut payload = match auth.map(RawJson::parse) {
@@ -163,7 +165,7 @@ fn connect_payload<C>(
             add("offset", offset.as_str().into());
         }
     }
-    for (name, value) in &socket.marks {
+    for (name, value) in marks {
         add(name, value.clone());
     }
     let payload = RawJson::from_data(&Value::Object(payload));

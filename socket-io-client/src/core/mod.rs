@@ -28,9 +28,8 @@ use socket_io::{RawArgs, Value};
 use backoff::Backoff;
 pub use backoff::Jitter;
 pub(crate) use buffer::{Emission, Full};
-pub(crate) use catch_up::{CatchUp, Mark};
+pub(crate) use catch_up::{CatchUp, Mark, Rule};
 pub(crate) use emit::{EmitRefused, Emitted};
-use queue::RetryQueue;
 use socket::SocketState;
 pub(crate) use socket::{Incoming, Phase, Recovery};
 
@@ -69,8 +68,8 @@ pub(crate) struct SocketConfig {
     pub(crate) retries: Option<Retries>,
     /// Whether events are kept until they are acknowledged, however long that takes.
     pub(crate) keeps: bool,
-    /// What of the server's events tells how far its history was read.
-    pub(crate) catch_up: Vec<CatchUp>,
+    /// How far the server's history was read. In a box, as few sockets have one.
+    pub(crate) catch_up: Option<Box<CatchUp>>,
     /// Bytes of events emitted while there is no connection.
     pub(crate) send_buffer: usize,
     pub(crate) max_acks: usize,
@@ -556,7 +555,8 @@ impl<C, E: Clone> Core<C, E> {
                 self.outputs.push_back(answer);
             }
         }
-        let lost = socket.queue.as_mut().and_then(RetryQueue::handle_failure);
+        let queue = socket.queue.as_mut();
+        let lost = queue.and_then(|queue| queue.handle_failure());
         if let Some(Some(completion)) = lost {
             let answer = Output::Answer(completion, Err(NoAnswer::Disconnected));
             self.outputs.push_back(answer);
@@ -568,13 +568,13 @@ impl<C, E: Clone> Core<C, E> {
         &mut self,
         key: Key,
         recovery: Option<Recovery>,
-        mut marks: BTreeMap<String, Value>,
+        marks: BTreeMap<String, Value>,
         next_ack: u64,
     ) {
         let socket = &mut self.sockets[key.0];
-        let rules = &socket.config.catch_up;
-        marks.retain(|name, _| rules.iter().any(|rule| rule.name == *name));
-        socket.marks = marks;
+        if let Some(catch_up) = &mut socket.config.catch_up {
+            catch_up.restore(marks);
+        }
         (socket.recovery, socket.next_ack) = (recovery, next_ack);
     }
 

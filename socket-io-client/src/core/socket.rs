@@ -1,6 +1,6 @@
 //! One socket of a manager: what it waits for, and what waits for it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use engine_io::Text;
@@ -47,7 +47,7 @@ pub(crate) struct Incoming {
     /// Where the server will go on after an interruption, if it can recover connections.
     pub(crate) offset: Option<String>,
     /// How far the server's history was read with it.
-    pub(crate) mark: Option<Mark>,
+    pub(crate) mark: Option<Box<Mark>>,
 }
 
 /// What a connection state can be recovered with.
@@ -72,13 +72,12 @@ pub(crate) struct SocketState<C> {
     pub(crate) id: Option<Text>,
     pub(crate) recovered: bool,
     pub(crate) recovery: Option<Recovery>,
-    /// How far the server's history was read, by the names that the credentials have for it.
-    pub(crate) marks: BTreeMap<String, Value>,
     pub(crate) sends: SendBuffer,
     /// Events that a server sent before it confirmed the connection, because it has recovered it.
     pub(crate) early: VecDeque<Incoming>,
     pub(crate) acks: PendingAcks<C>,
-    pub(crate) queue: Option<RetryQueue<C>>,
+    /// In a box, as few sockets have one.
+    pub(crate) queue: Option<Box<RetryQueue<C>>>,
     /// Ids of acknowledgements are never used again, not even over another connection.
     pub(crate) next_ack: u64,
 }
@@ -90,6 +89,7 @@ impl<C> SocketState<C> {
             None => config.keeps.then_some(KEEPING_TIMEOUT),
         };
         let queue = ack_timeout.map(|timeout| RetryQueue::new(timeout, config.send_buffer));
+        let queue = queue.map(Box::new);
         Self {
             namespace,
             phase: Phase::Inactive,
@@ -98,7 +98,6 @@ impl<C> SocketState<C> {
             id: None,
             recovered: false,
             recovery: None,
-            marks: BTreeMap::new(),
             sends: SendBuffer::new(config.send_buffer),
             early: VecDeque::new(),
             acks: PendingAcks::new(config.max_acks),
@@ -125,11 +124,9 @@ impl<C> SocketState<C> {
     /// Remembers how far an event of the server has led.
     pub(crate) fn take_position(&mut self, incoming: &mut Incoming) {
         incoming.offset = self.take_offset(&incoming.event.args);
-        let marks = self.config.catch_up.iter();
-        incoming.mark = marks.filter_map(|rule| rule.mark(&incoming.event)).next();
-        if let Some(Mark { name, value }) = &incoming.mark {
-            self.marks.insert(name.clone(), value.clone());
-        }
+        let catch_up = self.config.catch_up.as_mut();
+        let mark = catch_up.and_then(|catch_up| catch_up.take(&incoming.event));
+        incoming.mark = mark.map(Box::new);
     }
 
     /// Remembers where the server goes on from here, which is the last argument if that is a string. Only a server that has given out a pid numbers its

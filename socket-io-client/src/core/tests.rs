@@ -67,7 +67,7 @@ impl Rig {
         let mut config = SocketConfig {
             retries: None,
             keeps: false,
-            catch_up: Vec::new(),
+            catch_up: None,
             send_buffer: 1000,
             max_acks: 10,
             max_early: 3,

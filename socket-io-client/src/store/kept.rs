@@ -267,7 +267,7 @@ impl Kept {
         if let Some(offset) = offset.filter(|offset| offset.len() <= MARK_LIMIT) {
             tickets.push(Ticket::Offset(read.recovery.begin(offset.clone())));
         }
-        if let Some(Mark { name, value }) = &incoming.mark {
+        if let Some(Mark { name, value }) = incoming.mark.as_deref() {
             let progress = read.marks.entry(name.clone()).or_default();
             tickets.push(Ticket::Mark(name.clone(), progress.begin(value.clone())));
         }

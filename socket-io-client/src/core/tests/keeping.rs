@@ -116,12 +116,15 @@ fn a_socket_that_is_gone_leaves_its_kept_events_unanswered() {
 }
 
 fn catching_up(config: &mut SocketConfig) {
-    let rule = |event: &'static str, argument| CatchUp {
+    let rule = |event: &'static str, argument| Rule {
         event: Text::from_static(event),
         argument,
         name: "seen".into(),
     };
-    config.catch_up = vec![rule("message", 1), rule("edit", 0)];
+    config.catch_up = Some(Box::new(CatchUp {
+        rules: vec![rule("message", 1), rule("edit", 0)],
+        ..CatchUp::default()
+    }));
 }
 
 #[test]
