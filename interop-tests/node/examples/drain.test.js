@@ -6,7 +6,7 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import net from 'node:net';
 import { createClient } from '../lib/client.js';
-import { eventually, once, within } from '../lib/deadline.js';
+import { PATIENCE, eventually, once, within } from '../lib/deadline.js';
 import { TRANSPORTS, scenario } from '../lib/harness.js';
 import { request } from '../lib/raw.js';
 import { exampleCommand, startServer } from '../lib/server.js';
@@ -110,9 +110,14 @@ scenario('clients move to the other server, one after the other, and see no erro
     return answer.status === 503 && answer;
   }, 'the drain');
   assert.equal(draining.state, 'draining');
-  // Those that are still there are served.
-  const last = clients.find((client) => client.ends.length === 0);
-  assert.deepEqual(await last.ask('echo', 1), [1]);
+  // Those that are still there are served: each of them is answered, or its turn to go has come.
+  const there = clients.filter((client) => client.ends.length === 0);
+  const answers = await Promise.all(there.map((client) => Promise.race([
+    client.socket.timeout(PATIENCE).emitWithAck('echo', 1),
+    once(client.socket, 'disconnect').then(() => 'its turn'),
+  ])));
+  for (const answer of answers) assert.ok(answer === 1 || answer === 'its turn', String(answer));
+  assert.ok(answers.includes(1), 'somebody was there and nobody was answered');
 
   for (const client of clients) assert.deepEqual(await client.event('served by'), [second.port]);
   assert.equal(await within(first.exited, 'end of the server'), 'exit 0');
