@@ -11,7 +11,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use crate::client::Requests;
-use crate::connection::{End, Queue, Shared, WebSocket, direct, now};
+use crate::connection::{BATCH, End, Queue, Shared, WebSocket, direct, now};
 use crate::frame::Frame;
 use crate::packet::Message;
 use crate::registry::Alive;
@@ -20,9 +20,6 @@ use crate::session::{CloseReason, Counters, LatestKey, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::Revision;
-
-/// Frames taken out of the outbox at a time.
-const BATCH: usize = 64;
 
 /// A session, driven by its owner: whoever holds it reads, writes and keeps time by calling [`recv`](Self::recv) in a loop.
 ///
@@ -86,8 +83,9 @@ impl Socket {
                 }
                 // In a long burst, answers need not wait for the last question.
                 if self.inbox.len() % BATCH == BATCH - 1 {
-                    self.take_turn(now(), false);
-                    self.poll_websocket(cx, false);
+                    let now = now();
+                    self.take_turn(now, false);
+                    self.poll_websocket(cx, now, false);
                 }
                 return Poll::Ready(Some(message));
             }
@@ -131,10 +129,7 @@ impl Socket {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let frame = message.into().to_frame();
-        self.shared
-            .send(std::iter::once(&frame), Queue::Last)
-            .map(drop)
+        self.shared.send_frame(message.into().to_frame())
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -181,7 +176,7 @@ impl Socket {
             if self.take_turn(now, read) {
                 self.handle_timeout(cx, now);
             }
-            let progress = self.poll_websocket(cx, read)
+            let progress = self.poll_websocket(cx, now, read)
                 | self.poll_candidate(cx)
                 | self.poll_requests(cx, read);
             if read && !self.inbox.is_empty() {
@@ -223,7 +218,7 @@ impl Socket {
             inbox,
             ..
         } = self;
-        shared.update(|state| {
+        shared.turn(|state| {
             state.driver = None;
             if state.candidate.is_some() {
                 extra.get_or_insert_default().candidate = state.candidate.take();
@@ -231,9 +226,7 @@ impl Socket {
             if let Some(websocket) = websocket {
                 state.direct.give_back(websocket);
                 if !websocket.has_egress() {
-                    for frame in std::iter::from_fn(|| state.session.poll_frame()).take(BATCH) {
-                        websocket.push(frame.into_websocket());
-                    }
+                    websocket.fill(&mut state.session);
                 }
             }
             if read {
@@ -258,7 +251,7 @@ impl Socket {
     fn handle_timeout(&mut self, cx: &mut Context<'_>, now: Instant) {
         let unread = !self.inbox.is_empty() || self.shared.lock().has_input();
         if !unread {
-            self.poll_websocket(cx, true);
+            self.poll_websocket(cx, now, true);
             self.poll_candidate(cx);
             self.poll_requests(cx, true);
         }
@@ -272,7 +265,7 @@ impl Socket {
     }
 
     /// Writes what is queued, then reads once. True when something was read, or the end was found.
-    fn poll_websocket(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
+    fn poll_websocket(&mut self, cx: &mut Context<'_>, now: Instant, read: bool) -> bool {
         let Some(websocket) = &mut self.websocket else {
             return false;
         };
@@ -287,7 +280,7 @@ impl Socket {
                         usize::MAX
                     };
                     self.shared
-                        .update(|state| state.session.handle_written(written));
+                        .turn(|state| state.session.handle_written(written));
                 }
                 // What arrived before the connection broke still counts.
                 Poll::Ready(Err(_)) => broken = true,
@@ -302,10 +295,14 @@ impl Socket {
             Poll::Pending if broken => Err(End::Failed),
             Poll::Pending => return false,
         };
-        self.shared.update(|state| {
-            let now = now();
+        let inbox = &mut self.inbox;
+        self.shared.turn(|state| {
             state.session.handle_traffic(now);
             state.handle_messages(now, arrived);
+            if read && inbox.is_empty() {
+                // The other one holds no memory.
+                std::mem::swap(inbox, &mut state.inbox);
+            }
         });
         if let Err(end) = result {
             self.end_websocket(end);
@@ -517,7 +514,16 @@ impl Sender {
     /// [`SendError::Closed`] when the session is closing or closed; [`SendError::Full`] when more bytes wait than the outbox limit allows, and nothing
     /// of the message was queued.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_frames(&message.into().to_frame(), &[])
+        self.send_frame(message.into().to_frame())
+    }
+
+    /// Queues a message that is one finished frame, without copying it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_frame(&self, frame: Frame) -> Result<(), SendError> {
+        self.shared.send_frame(frame)
     }
 
     /// Queues finished frames, the first and those that belong to it, all or none, without copying them.

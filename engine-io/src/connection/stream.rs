@@ -61,7 +61,11 @@ impl AsyncWrite for Stream {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => poll_write_shared(stream, cx, || stream.try_write_vectored(data)),
+            Self::Tcp(stream) => poll_write_shared(stream, cx, || match data {
+                // For one buffer there is a cheaper call.
+                [data] => stream.try_write(data),
+                _ => stream.try_write_vectored(data),
+            }),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, data),
         }
     }

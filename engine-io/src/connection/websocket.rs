@@ -336,6 +336,14 @@ impl WebSocket {
         }
     }
 
+    /// Writes finished frames as far as the system takes them at once; what is left. What stops it, the next flush will find out.
+    pub(super) fn try_write(&self, mut frames: Bytes) -> Bytes {
+        if let (Stream::Tcp(stream), Side::Server) = (&self.stream, self.side()) {
+            frames.advance(stream.try_write(&frames).unwrap_or_default());
+        }
+        frames
+    }
+
     /// Queues the rest of a frame of which the beginning is written.
     pub(crate) fn push_rest(&mut self, rest: Bytes) {
         self.egress.push_front(rest);

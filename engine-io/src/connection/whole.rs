@@ -70,12 +70,19 @@ pub(super) fn take<'a>(
     max: usize,
     inbox: &mut VecDeque<Message>,
 ) -> Result<&'a [u8], NotUtf8> {
-    let mut size = 0;
+    let (mut size, mut count, mut binary) = (0, 0, false);
     let mut rest = input;
     while let Some(frame) = Whole::first(rest, max) {
         size += frame.payload.len();
+        count += 1;
+        binary |= frame.kind == BINARY;
         rest = frame.rest;
     }
+    let behind = rest;
+    if count == 0 {
+        return Ok(behind);
+    }
+    inbox.reserve(count);
     let frames = || {
         let mut input = input;
         std::iter::from_fn(move || {
@@ -91,6 +98,26 @@ pub(super) fn take<'a>(
         apply_mask(&mut buffer[start..], frame.mask);
     }
     let mut buffer = Bytes::from(buffer);
+    if count > 1 && !binary {
+        // All texts at once, unless what is wrong with one of them has to be found, or a character that two of them share.
+        let texts = Text::try_from(buffer.clone()).ok();
+        let texts = texts.filter(|texts| {
+            let mut end = 0;
+            frames().all(|frame| {
+                end += frame.payload.len();
+                texts.is_char_boundary(end)
+            })
+        });
+        if let Some(texts) = texts {
+            let mut rest = &*texts;
+            inbox.extend(frames().map(|frame| {
+                let (text, others) = rest.split_at(frame.payload.len());
+                rest = others;
+                Message::Text(texts.slice_ref(text))
+            }));
+            return Ok(behind);
+        }
+    }
     for frame in frames() {
         let payload = buffer.split_to(frame.payload.len());
         inbox.push_back(match frame.kind {
@@ -98,7 +125,7 @@ pub(super) fn take<'a>(
             _ => Message::Binary(payload),
         });
     }
-    Ok(rest)
+    Ok(behind)
 }
 
 #[cfg(test)]
