@@ -64,6 +64,8 @@ mod handshake;
 mod packet;
 mod payload;
 mod payload_v3;
+#[cfg(test)]
+mod properties;
 mod session;
 mod sid;
 mod text;
