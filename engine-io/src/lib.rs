@@ -78,6 +78,10 @@ mod wire;
     allow(dead_code, unused_imports)
 )]
 mod connection;
+#[cfg(shuttle)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod model;
 #[cfg(feature = "server")]
 mod registry;
 #[cfg(all(feature = "io", not(feature = "server")))]
@@ -95,6 +99,8 @@ mod server_deflate;
 mod socket;
 #[cfg(feature = "server")]
 mod stats;
+#[cfg(feature = "io")]
+mod sync;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(feature = "server", not(feature = "tls")))]

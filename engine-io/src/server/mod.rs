@@ -51,10 +51,14 @@ use crate::socket::{Sender, Socket};
 use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
+#[cfg(shuttle)]
+pub(crate) use polling::{data, poll};
 use refusal::bare;
 use route::{Query, Route, is_upgrade, route};
 #[allow(unused_imports)] // without TLS
 pub(crate) use upgraded::downcast;
+#[cfg(shuttle)]
+pub(crate) use websocket::offer;
 
 /// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
 #[derive(Clone)]
