@@ -60,6 +60,9 @@ mod deflate;
 #[path = "no_deflate.rs"]
 mod deflate;
 mod frame;
+#[cfg(all(fuzzing, feature = "server", feature = "client", feature = "deflate"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod packet;
 mod payload;

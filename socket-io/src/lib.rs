@@ -5,6 +5,9 @@ mod adapter;
 #[cfg(feature = "brotli")]
 mod brotli;
 mod common;
+#[cfg(all(fuzzing, feature = "server"))]
+#[doc(hidden)]
+pub use server::fuzzing;
 pub mod protocol;
 mod refusal;
 #[cfg(feature = "server")]

@@ -51,9 +51,13 @@ use crate::socket::{Sender, Socket};
 use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
+#[cfg(fuzzing)]
+pub(crate) use jsonp::payload as jsonp_payload;
 #[cfg(shuttle)]
 pub(crate) use polling::{data, poll};
 use refusal::bare;
+#[cfg(fuzzing)]
+pub(crate) use route::Query as RequestQuery;
 use route::{Query, Route, is_upgrade, route};
 #[allow(unused_imports)] // without TLS
 pub(crate) use upgraded::downcast;
