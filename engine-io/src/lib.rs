@@ -60,10 +60,15 @@ mod deflate;
 #[path = "no_deflate.rs"]
 mod deflate;
 mod frame;
+#[cfg(all(fuzzing, feature = "server", feature = "client", feature = "deflate"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod packet;
 mod payload;
 mod payload_v3;
+#[cfg(test)]
+mod properties;
 mod rate;
 mod session;
 mod sid;
@@ -77,6 +82,10 @@ mod wire;
     allow(dead_code, unused_imports)
 )]
 mod connection;
+#[cfg(shuttle)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod model;
 #[cfg(feature = "server")]
 mod registry;
 #[cfg(all(feature = "io", not(feature = "server")))]
@@ -94,6 +103,8 @@ mod server_deflate;
 mod socket;
 #[cfg(feature = "server")]
 mod stats;
+#[cfg(feature = "io")]
+mod sync;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(feature = "server", not(feature = "tls")))]

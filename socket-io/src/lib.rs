@@ -26,6 +26,9 @@ pub mod limit {
     pub use crate::server::{EventLimit, Excess};
     pub use engine_io::{Bucket, ConnectLimit, Rate};
 }
+#[cfg(all(fuzzing, feature = "server"))]
+#[doc(hidden)]
+pub use server::fuzzing;
 pub mod protocol;
 mod refusal;
 #[cfg(feature = "server")]

@@ -64,10 +64,18 @@ use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
 use connects::Connects;
+#[cfg(fuzzing)]
+pub(crate) use jsonp::payload as jsonp_payload;
+#[cfg(shuttle)]
+pub(crate) use polling::{data, poll};
 use refusal::bare;
+#[cfg(fuzzing)]
+pub(crate) use route::Query as RequestQuery;
 use route::{Query, Route, is_upgrade, route};
 #[allow(unused_imports)] // without TLS
 pub(crate) use upgraded::downcast;
+#[cfg(shuttle)]
+pub(crate) use websocket::offer;
 
 /// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
 #[derive(Clone)]

@@ -12,6 +12,8 @@ mod emit;
 mod error;
 mod extract;
 mod family;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod grant;
 pub(crate) mod handler;
 pub(crate) mod handlers;
