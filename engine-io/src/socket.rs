@@ -1,5 +1,6 @@
 //! The public handles of a session: [`Socket`] for its one owner, [`Sender`] for everybody.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -89,8 +90,7 @@ impl Socket {
                 }
                 return Poll::Ready(Some(message));
             }
-            // An idle connection holds no queue.
-            self.inbox = VecDeque::new();
+            keep_spare(std::mem::take(&mut self.inbox));
             if ready!(self.poll_step(cx, true)).is_some() {
                 return Poll::Ready(None);
             }
@@ -289,11 +289,14 @@ impl Socket {
         if !broken && (!read || !self.inbox.is_empty()) {
             return false;
         }
-        let mut arrived = VecDeque::new();
+        let mut arrived = SPARE.take();
         let result = match websocket.poll_read(cx, &mut arrived) {
             Poll::Ready(result) => result,
             Poll::Pending if broken => Err(End::Failed),
-            Poll::Pending => return false,
+            Poll::Pending => {
+                keep_spare(arrived);
+                return false;
+            }
         };
         let inbox = &mut self.inbox;
         self.shared.turn(|state| {
@@ -461,6 +464,18 @@ impl Socket {
             sleep.as_mut().reset(deadline);
         }
         Poll::Pending
+    }
+}
+
+thread_local! {
+    /// An idle connection holds no queue, but the thread has one for the next that reads.
+    static SPARE: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
+}
+
+/// The queue has been emptied.
+fn keep_spare(queue: VecDeque<Message>) {
+    if (1..=BATCH).contains(&queue.capacity()) {
+        SPARE.set(queue);
     }
 }
 
@@ -694,7 +709,7 @@ mod tests {
 
     use std::task::Waker;
 
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -780,7 +795,7 @@ mod tests {
         let connected = TcpStream::connect(listener.local_addr().unwrap());
         let (peer, accepted) = tokio::join!(connected, listener.accept());
         let (mut peer, (stream, _)) = (peer.unwrap(), accepted.unwrap());
-        let websocket = Box::new(WebSocket::server(Stream::tcp(stream), &[], 1000));
+        let websocket = Box::new(WebSocket::server(Stream::tcp(stream), &[], 1 << 20));
         let mut socket = Socket::new(shared(Transport::WebSocket), Some(websocket));
         let mut cx = Context::from_waker(waker);
         while socket.poll_recv(&mut cx).is_pending() && socket.sender().buffered() > 0 {
@@ -833,6 +848,67 @@ mod tests {
         let mut frames = [0; 8];
         peer.read_exact(&mut frames).await.unwrap();
         assert_eq!(&frames, b"\x81\x024c\x81\x024d");
+    }
+
+    #[tokio::test]
+    async fn what_waits_leaves_in_its_order_however_long_it_is() {
+        const SIZES: [usize; 7] = [1, 100, 1000, 1022, 1023, 5000, 20_000];
+        let (mut socket, mut peer) = asleep(Waker::noop()).await;
+        let sender = socket.sender();
+        let mut expected = Vec::new();
+        direct::begin_batch();
+        // First many short ones, then some of each size.
+        for size in std::iter::repeat_n(&30, 200).chain(SIZES.iter().cycle().take(500)) {
+            let letter = char::from(b'a' + (expected.len() % 26) as u8);
+            let frame = Frame::message(&String::from(letter).repeat(*size));
+            expected.extend_from_slice(frame.websocket());
+            if size % 2 == 0 {
+                sender.send_frame(frame).unwrap();
+            } else {
+                sender.send_frames(&frame, &[]).unwrap();
+            }
+        }
+        assert_eq!(sender.buffered(), expected.len());
+        let task = tokio::spawn(async move { socket.recv().await });
+        let mut received = vec![0; expected.len()];
+        peer.read_exact(&mut received).await.unwrap();
+        assert!(received == expected, "the same bytes");
+        sender.drained().await.unwrap();
+        assert_eq!(sender.counters().packets_out, 1 + 700);
+        task.abort();
+    }
+
+    #[tokio::test]
+    async fn a_message_may_come_in_many_parts_and_with_others_behind_it() {
+        let (mut socket, mut peer) = asleep(Waker::noop()).await;
+        let long = |size: usize| {
+            let header = [&[0x81, 0xff][..], &(1 + size as u64).to_be_bytes(), &[0; 4]];
+            let payload = ["4", &"é".repeat(size / 2)].concat();
+            [&header.concat()[..], payload.as_bytes()].concat()
+        };
+        let short = b"\x81\x82\0\0\0\x004x".to_vec();
+        let parts = [
+            long(700_000),
+            short.clone(),
+            short.clone(),
+            long(20_000),
+            short,
+        ];
+        let peer = tokio::spawn(async move {
+            for part in parts.concat().chunks(33_333) {
+                peer.write_all(part).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            peer
+        });
+        for size in [700_000, 0, 0, 20_000, 0] {
+            let expected = match size {
+                0 => "x".into(),
+                size => "é".repeat(size / 2),
+            };
+            assert!(socket.recv().await == Some(expected.into()), "{size} bytes");
+        }
+        peer.await.unwrap();
     }
 
     #[tokio::test]

@@ -4,6 +4,7 @@ pub(crate) mod boundary;
 mod clock;
 pub(crate) mod direct;
 mod join;
+mod long;
 mod mask;
 mod stream;
 mod websocket;

@@ -22,7 +22,16 @@ const BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
 const MASK: usize = 4;
 
-/// A frame that is a message.
+/// The header of a frame that is a message.
+pub(super) struct Head<'a> {
+    kind: u8,
+    mask: [u8; MASK],
+    pub(super) length: usize,
+    /// What comes behind it.
+    pub(super) rest: &'a [u8],
+}
+
+/// Such a frame.
 struct Whole<'a> {
     kind: u8,
     mask: [u8; MASK],
@@ -31,9 +40,10 @@ struct Whole<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Whole<'a> {
-    /// The frame at the start of the input, if it is a message by itself that is all there and not too long.
-    fn first(input: &'a [u8], max: usize) -> Option<Self> {
+impl<'a> Head<'a> {
+    /// That at the start of the input, if its frame is a message by itself and not too long.
+    #[inline]
+    pub(super) fn first(input: &'a [u8], max: usize) -> Option<Self> {
         let [kind @ (TEXT | BINARY), second, ..] = *input else {
             return None;
         };
@@ -46,17 +56,51 @@ impl<'a> Whole<'a> {
             127 => 10,
             _ => 2,
         };
-        let (mask, behind) = input.get(header..)?.split_first_chunk()?;
-        if length > max {
-            return None;
-        }
-        let (payload, rest) = behind.split_at_checked(length)?;
-        Some(Self {
+        let (mask, rest) = input.get(header..)?.split_first_chunk()?;
+        (length <= max).then_some(Self {
             kind,
             mask: *mask,
+            length,
+            rest,
+        })
+    }
+
+    /// Without what comes behind it.
+    pub(super) fn alone(self) -> Head<'static> {
+        Head {
+            kind: self.kind,
+            mask: self.mask,
+            length: self.length,
+            rest: &[],
+        }
+    }
+
+    /// The message, from all of its payload, which is masked.
+    pub(super) fn message(&self, mut payload: Vec<u8>) -> Result<Message, NotUtf8> {
+        apply_mask(&mut payload, self.mask);
+        message(self.kind, payload.into())
+    }
+}
+
+impl<'a> Whole<'a> {
+    /// The frame at the start of the input, if it is a message by itself that is all there and not too long.
+    #[inline]
+    fn first(input: &'a [u8], max: usize) -> Option<Self> {
+        let head = Head::first(input, max)?;
+        let (payload, rest) = head.rest.split_at_checked(head.length)?;
+        Some(Self {
+            kind: head.kind,
+            mask: head.mask,
             payload,
             rest,
         })
+    }
+}
+
+fn message(kind: u8, payload: Bytes) -> Result<Message, NotUtf8> {
+    match kind {
+        TEXT => Ok(Message::Text(Text::try_from(payload).map_err(|_| NotUtf8)?)),
+        _ => Ok(Message::Binary(payload)),
     }
 }
 
@@ -120,10 +164,7 @@ pub(super) fn take<'a>(
     }
     for frame in frames() {
         let payload = buffer.split_to(frame.payload.len());
-        inbox.push_back(match frame.kind {
-            TEXT => Message::Text(Text::try_from(payload).map_err(|_| NotUtf8)?),
-            _ => Message::Binary(payload),
-        });
+        inbox.push_back(message(frame.kind, payload)?);
     }
     Ok(behind)
 }
