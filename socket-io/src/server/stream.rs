@@ -52,12 +52,12 @@ impl Socket {
     /// If the name is reserved; see [`Namespace::on`](crate::Namespace::on).
     pub fn stream<T: DeserializeOwned>(&self, event: &str) -> EventStream<T> {
         let (sender, events) = mpsc::channel(CAPACITY);
-        let forward = Arc::new(move |context: Context| {
+        let forward = Arc::new(move |context: &Context| {
             context.args.validate().map_err(Failure::Args)?;
-            let sender = sender.clone();
+            let (sender, args) = (sender.clone(), context.args.clone());
             // The stream may be gone in this moment, which is no failure.
             let sending = async move {
-                let _ = sender.send(context.args).await;
+                let _ = sender.send(args).await;
                 Ok(())
             };
             Ok(Box::pin(sending) as _)
