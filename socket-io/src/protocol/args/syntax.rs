@@ -272,7 +272,7 @@ mod tests {
         for length in 1..40 {
             let digits = "9".repeat(length);
             for text in [
-                format!("{digits}"),
+                digits.clone(),
                 format!("[-{digits}.{digits}e-{digits},{digits}]"),
                 format!("[0{digits}]"),
                 format!("{digits}x{digits}"),
