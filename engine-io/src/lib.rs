@@ -69,6 +69,7 @@ mod payload;
 mod payload_v3;
 #[cfg(test)]
 mod properties;
+mod rate;
 mod session;
 mod sid;
 mod text;
@@ -125,6 +126,7 @@ pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
+pub use rate::{Bucket, Rate};
 pub use session::{
     CloseReason, Counters, LatestKey, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
 };
@@ -137,9 +139,9 @@ pub use wire::{BinaryForm, Revision, Wire};
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
-    Acceptor, ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService,
-    HttpCompression, Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server,
-    ServerConfig, serve,
+    Acceptor, AllowedOrigins, ConnectLimit, ContentEncoding, Cookie, CookiePriority, Cors,
+    EngineLayer, EngineService, HttpCompression, InvalidNetwork, Listener, Networks, NoService,
+    Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, TrustedProxies, serve,
 };
 #[cfg(feature = "io")]
 pub use socket::{Sender, Socket};
