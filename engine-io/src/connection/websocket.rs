@@ -212,8 +212,9 @@ impl WebSocket {
                 self.parse(plain, inbox)?;
             }
             input = rest;
-            if input.is_empty() {
-                break;
+            if input.is_empty() || !self.is_clean() {
+                // What is behind a close frame is for tungstenite to refuse, compressed or not.
+                continue;
             }
             let side = self.side();
             let message = self.inflater.advance(&mut input, self.max_message, side);

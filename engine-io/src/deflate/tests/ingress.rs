@@ -187,3 +187,19 @@ fn without_an_agreement_rsv1_breaks_the_rules() {
     let bytes = frame(FIN | RSV1 | TEXT, &compressed(b"4hello hello", 6));
     assert_eq!(server.arrive(&bytes, AT_ONCE), Err(End::Violation(1002)));
 }
+
+#[test]
+fn nothing_may_come_behind_a_close_frame() {
+    const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
+    const MESSAGE: &[u8] = b"\xc1\x01\0";
+    for pieces in [&[CLOSE, MESSAGE][..], &[&[CLOSE, MESSAGE].concat()]] {
+        let stream = Stream::Other(Box::new(tokio::io::duplex(1).0));
+        let mut client = WebSocket::client(stream, &[], 1000, None);
+        client.agreed = Some(agreed(DeflateConfig::default(), 15));
+        let mut end = Ok(());
+        for piece in pieces {
+            end = client.feed(piece, &mut VecDeque::new());
+        }
+        assert_eq!(end, Err(End::Violation(1002)));
+    }
+}
