@@ -284,8 +284,13 @@ impl WebSocket {
                     Err(_) => break Err(End::Violation(1007)),
                 },
                 Ok(tungstenite::Message::Binary(data)) => inbox.push_back(Message::Binary(data)),
-                Ok(tungstenite::Message::Close(frame)) => closed = frame,
-                // The next turn queues the answer; that to a close frame ends with `ConnectionClosed`.
+                Ok(tungstenite::Message::Close(frame)) => {
+                    closed = frame;
+                    // Queues the answer. What comes behind a close frame does not count.
+                    let _ = context.flush(&mut pipe);
+                    break Err(End::Closed);
+                }
+                // The next turn queues the answer to a ping.
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     break Ok(());
@@ -457,6 +462,9 @@ impl io::Write for Pipe<'_> {
         Ok(())
     }
 }
+
+#[cfg(test)]
+pub(crate) mod conformance;
 
 #[cfg(test)]
 mod tests {
