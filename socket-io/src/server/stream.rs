@@ -59,7 +59,7 @@ impl Socket {
     pub fn stream<T: DeserializeOwned>(&self, event: &str) -> EventStream<T> {
         // The connection's limits bound it.
         let (sender, events) = mpsc::unbounded_channel();
-        let forward = Arc::new(move |context: Context| {
+        let forward = Arc::new(move |context: &Context| {
             context.args.validate().map_err(Failure::Args)?;
             let held = context
                 .socket
@@ -67,7 +67,7 @@ impl Socket {
                 .start_streaming(context.args.size());
             // The stream may be gone in this moment, which is no failure.
             let _ = sender.send(Waiting {
-                args: context.args,
+                args: context.args.clone(),
                 _held: held,
             });
             Ok(Box::pin(async { Ok(()) }) as _)
