@@ -7,7 +7,7 @@ mod join;
 mod long;
 mod mask;
 mod stream;
-mod websocket;
+pub(crate) mod websocket;
 mod whole;
 
 use std::collections::VecDeque;
