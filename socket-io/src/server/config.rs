@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
+use engine_io::{
+    AllowedOrigins, ConnectLimit, Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport,
+    TrustedProxies,
+};
 use http::Uri;
 use http::request::Parts;
 use serde::Serialize;
@@ -15,6 +18,7 @@ use super::bundle::Bundles;
 use super::connection::Connection;
 use super::error::HandlerError;
 use super::handler::{Panic, caught};
+use super::limit::{EventLimit, Given};
 use super::log;
 use super::recovery::{Recovery, RecoveryConfig};
 use super::stats::Tally;
@@ -36,15 +40,18 @@ pub(crate) struct Config {
     pub(crate) attachment_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) max_joining: usize,
+    pub(crate) max_auth_bytes: usize,
     pub(crate) max_child_namespaces: usize,
     pub(crate) cleanup_empty_child_namespaces: bool,
     pub(crate) max_handlers: usize,
+    pub(crate) max_handler_bytes: usize,
     pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
     pub(crate) emit_overflow: OverflowPolicy,
     pub(crate) broadcast_overflow: OverflowPolicy,
     pub(crate) decoder: DecoderLimits,
+    pub(crate) event_limit: Option<Given>,
     pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
@@ -112,15 +119,18 @@ impl Default for SocketIoBuilder {
                 attachment_timeout: Duration::from_secs(30),
                 max_namespaces: 256,
                 max_joining: 64,
+                max_auth_bytes: 1 << 20,
                 max_child_namespaces: 100_000,
                 cleanup_empty_child_namespaces: true,
                 max_handlers: 1024,
+                max_handler_bytes: 16 << 20,
                 inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
                 emit_overflow: OverflowPolicy::Reject,
                 broadcast_overflow: OverflowPolicy::Disconnect,
                 decoder: DecoderLimits::default(),
+                event_limit: None,
                 parser: Parser::json(),
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
@@ -233,6 +243,44 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.cors(cors))
     }
 
+    /// Lets pages connect from these origins alone, over every transport; others are refused with code 4 and `Forbidden`. Off by default, as in the reference: any
+    /// page may then open a WebSocket, with the user's cookies, since [`cors`](Self::cors) does not bind those.
+    ///
+    /// ```
+    /// let io = socket_io::SocketIo::builder().allowed_origins(["https://app.example", "http://localhost:5173"]).build();
+    /// ```
+    ///
+    /// See [`AllowedOrigins`] for other rules, and for one list for this and `cors`.
+    pub fn allowed_origins(self, origins: impl Into<AllowedOrigins>) -> Self {
+        self.engine(|engine| engine.allowed_origins(origins))
+    }
+
+    /// Believes these proxies when they say for whom they speak: [`Handshake::address`](crate::Handshake::address) and
+    /// [`is_secure`](crate::Handshake::is_secure) are then the client's. By default nobody is believed.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let io = socket_io::SocketIo::builder().trusted_proxies("10.0.0.0/8, unix".parse()?).build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// See [`TrustedProxies`] for which headers are read, and how.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.engine(|engine| engine.trusted_proxies(proxies))
+    }
+
+    /// Limits how often clients of one address may connect. Off by default. Beyond it they get status 429 with `Retry-After`; official clients try again later.
+    ///
+    /// ```
+    /// use socket_io::limit::{ConnectLimit, Rate};
+    /// let limit = ConnectLimit::new(Rate::per_second(2).burst(30));
+    /// let io = socket_io::SocketIo::builder().connect_limit(limit).build();
+    /// ```
+    pub fn connect_limit(self, limit: ConnectLimit) -> Self {
+        self.engine(|engine| engine.connect_limit(limit))
+    }
+
     /// Sets a cookie with the session's id, for load balancers. Off by default.
     pub fn cookie(self, cookie: Cookie) -> Self {
         self.engine(|engine| engine.cookie(cookie))
@@ -300,6 +348,13 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Bytes of `auth` that are kept for one connection: each of its sockets has what the client said when it joined. Default 1 MiB; the reference has no limit.
+    /// Beyond it namespaces are refused, unless they are joined without. A single `auth` of any size is taken.
+    pub fn max_auth_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_auth_bytes = bytes;
+        self
+    }
+
     /// How many namespaces there may be at a time that were made for clients, being children of [families](crate::SocketIo::of_path); further ones are refused
     /// with `too many namespaces`. Default 100 000; the reference has no limit. A child that the program has named with `of` is not counted.
     pub fn max_child_namespaces(mut self, namespaces: usize) -> Self {
@@ -327,6 +382,20 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Bytes of received events that the waiting handlers of one connection may have, and that may lie in its [streams](crate::Socket::stream). Default 16 MiB.
+    /// Beyond it further events wait, as [`inbox_limit`](Self::inbox_limit) lets them; the reference has no limit. A single event of any size gets its handler.
+    ///
+    /// Counted is what arrived, for as long as the handler runs; what the handler made of it is its own affair.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    pub fn max_handler_bytes(mut self, bytes: usize) -> Self {
+        assert!(bytes > 0, "with a limit of 0 nothing would ever be read");
+        self.config.max_handler_bytes = bytes;
+        self
+    }
+
     /// Bytes of received events that may wait on one connection, for a handler to be done or behind a middleware of their socket. Default 1 MiB. Beyond it
     /// nothing more is read from the connection, so that the client is slowed down; the reference has no limit. A single event of any size may wait.
     ///
@@ -341,6 +410,17 @@ impl SocketIoBuilder {
     /// reference has no limit.
     pub fn max_acks(mut self, acks: usize) -> Self {
         self.config.max_acks = acks;
+        self
+    }
+
+    /// Limits how much a client may send to the namespaces that have no [limit of their own](crate::Namespace::event_limit), all of them together. Off by default.
+    ///
+    /// ```
+    /// use socket_io::limit::EventLimit;
+    /// let io = socket_io::SocketIo::builder().event_limit(EventLimit::default()).build();
+    /// ```
+    pub fn event_limit(mut self, limit: EventLimit) -> Self {
+        self.config.event_limit = Some(Given::new(limit));
         self
     }
 
@@ -497,13 +577,16 @@ impl fmt::Debug for Config {
             .field("attachment_timeout", &self.attachment_timeout)
             .field("max_namespaces", &self.max_namespaces)
             .field("max_joining", &self.max_joining)
+            .field("max_auth_bytes", &self.max_auth_bytes)
             .field("max_child_namespaces", &self.max_child_namespaces)
             .field("max_handlers", &self.max_handlers)
+            .field("max_handler_bytes", &self.max_handler_bytes)
             .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
             .field("emit_overflow", &self.emit_overflow)
             .field("broadcast_overflow", &self.broadcast_overflow)
             .field("decoder", &self.decoder)
+            .field("event_limit", &self.event_limit)
             .field("bundles", &self.bundles)
             .field("health_path", &self.health_path)
             .field("parser", &self.parser)

@@ -61,6 +61,16 @@ impl Joining {
         }
     }
 
+    /// Bytes of what the client says about itself.
+    fn auth_bytes(&self) -> usize {
+        let auth = match self {
+            Self::Namespace(candidate, _) => candidate.auth.as_ref(),
+            Self::Returning(_, auth, _) => auth.as_ref(),
+            Self::Middlewares(socket, _) => return socket.auth_bytes(),
+        };
+        auth.map_or(0, |auth| auth.as_str().len())
+    }
+
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Progress> {
         match self {
             Self::Namespace(candidate, found) => found
@@ -98,6 +108,9 @@ impl Driver {
         if pending || self.connection.socket(name).is_some() {
             return self.violate("namespace joined twice");
         }
+        if let Err(refusal) = self.admits_join() {
+            return self.refuse(name, &refusal);
+        }
         let io = &self.connection.io;
         let config = io.config();
         let joined = self.connection.joined();
@@ -105,6 +118,13 @@ impl Driver {
             || self.joining.len() >= config.max_joining
         {
             return self.refuse(name, &Refusal::new("too many namespaces"));
+        }
+        if let Some(auth) = &auth {
+            let joining = self.joining.iter().map(Joining::auth_bytes);
+            let kept = self.connection.auth_bytes() + joining.sum::<usize>();
+            if kept > 0 && kept + auth.as_str().len() > config.max_auth_bytes {
+                return self.refuse(name, &Refusal::new("too much auth"));
+            }
         }
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());
