@@ -9,6 +9,7 @@
 //! | binary message `01 02` | `82 02 01 02` |
 //! | ping | `81 01 '2'` |
 
+use std::cell::Cell;
 use std::fmt;
 
 use bytes::{Buf, Bytes};
@@ -17,10 +18,19 @@ use crate::deflate::Deflated;
 
 /// The longest header of an unmasked WebSocket frame: two bytes and a length of eight.
 pub(crate) const HEADROOM: usize = 10;
+/// Frames up to this size are copied out of the buffer that they were written in, which the thread keeps for the next one. So they take no more memory than they
+/// are long, whoever writes them needs not know how long they will be, and growing buffers are rare.
+const SHORT: usize = 4096;
+/// What such a buffer may have grown to.
+const KEPT: usize = 4 * SHORT;
 /// FIN and the opcode of a text frame.
 const TEXT: u8 = 0x81;
 /// FIN and the opcode of a binary frame.
 const BINARY: u8 = 0x82;
+
+thread_local! {
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
 
 /// One encoded Engine.IO packet, header of its WebSocket frame included. Clones share the bytes.
 #[derive(Clone)]
@@ -36,8 +46,7 @@ impl Frame {
     /// Starts a text packet of the given type (`'4'` for a message).
     #[inline]
     pub fn text(packet_type: u8, capacity: usize) -> FrameBuilder {
-        let mut buffer = Vec::with_capacity(HEADROOM + 1 + capacity);
-        buffer.resize(HEADROOM, 0);
+        let mut buffer = begin(1 + capacity);
         buffer.push(packet_type);
         FrameBuilder {
             buffer,
@@ -47,10 +56,8 @@ impl Frame {
 
     /// Starts a binary message, for those who write it in place instead of copying it.
     pub fn binary_builder(capacity: usize) -> FrameBuilder {
-        let mut buffer = Vec::with_capacity(HEADROOM + capacity);
-        buffer.resize(HEADROOM, 0);
         FrameBuilder {
-            buffer,
+            buffer: begin(capacity),
             first: BINARY,
         }
     }
@@ -71,8 +78,7 @@ impl Frame {
 
     /// A binary message of revision 3, whose type is its first byte.
     pub(crate) fn typed_binary(packet_type: u8, data: &[u8]) -> Self {
-        let mut buffer = Vec::with_capacity(HEADROOM + 1 + data.len());
-        buffer.resize(HEADROOM, 0);
+        let mut buffer = begin(1 + data.len());
         buffer.push(packet_type);
         buffer.extend_from_slice(data);
         finish(buffer, BINARY)
@@ -177,6 +183,20 @@ impl FrameBuilder {
     }
 }
 
+/// A buffer with room for the longest header in front, and for that many bytes behind it.
+fn begin(capacity: usize) -> Vec<u8> {
+    let mut buffer = if capacity <= SHORT {
+        // A thread that comes to its end has none.
+        BUFFER.try_with(Cell::take).unwrap_or_default()
+    } else {
+        Vec::new()
+    };
+    buffer.clear();
+    buffer.reserve(HEADROOM + capacity);
+    buffer.extend_from_slice(&[0; HEADROOM]);
+    buffer
+}
+
 /// Puts the shortest header right before the payload, which begins behind [`HEADROOM`], and drops the unused room in front of it.
 pub(crate) fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
     let length = buffer.len() - HEADROOM;
@@ -193,8 +213,15 @@ pub(crate) fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
         10 => buffer[start + 2..HEADROOM].copy_from_slice(&(length as u64).to_be_bytes()),
         _ => {}
     }
-    let mut bytes = Bytes::from(buffer);
-    bytes.advance(start);
+    if length > SHORT {
+        let mut bytes = Bytes::from(buffer);
+        bytes.advance(start);
+        return Frame::from_bytes(bytes);
+    }
+    let bytes = Bytes::copy_from_slice(&buffer[start..]);
+    if buffer.capacity() <= KEPT {
+        let _ = BUFFER.try_with(|kept| kept.set(buffer));
+    }
     Frame::from_bytes(bytes)
 }
 

@@ -1,5 +1,6 @@
 //! The public handles of a session: [`Socket`] for its one owner, [`Sender`] for everybody.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::{Future, poll_fn};
@@ -11,7 +12,7 @@ use std::time::Instant;
 use tokio::time::Sleep;
 
 use crate::client::Requests;
-use crate::connection::{End, Queue, Shared, WebSocket, direct, now};
+use crate::connection::{BATCH, End, Queue, Shared, WebSocket, direct, now};
 use crate::frame::Frame;
 use crate::packet::Message;
 use crate::registry::Alive;
@@ -20,9 +21,6 @@ use crate::session::{CloseReason, Counters, LatestKey, ReadyState, SendError};
 use crate::sid::Sid;
 use crate::transport::Transport;
 use crate::wire::Revision;
-
-/// Frames taken out of the outbox at a time.
-const BATCH: usize = 64;
 
 /// A session, driven by its owner: whoever holds it reads, writes and keeps time by calling [`recv`](Self::recv) in a loop.
 ///
@@ -86,13 +84,13 @@ impl Socket {
                 }
                 // In a long burst, answers need not wait for the last question.
                 if self.inbox.len() % BATCH == BATCH - 1 {
-                    self.take_turn(now(), false);
-                    self.poll_websocket(cx, false);
+                    let now = now();
+                    self.take_turn(now, false);
+                    self.poll_websocket(cx, now, false);
                 }
                 return Poll::Ready(Some(message));
             }
-            // An idle connection holds no queue.
-            self.inbox = VecDeque::new();
+            keep_spare(std::mem::take(&mut self.inbox));
             if ready!(self.poll_step(cx, true)).is_some() {
                 return Poll::Ready(None);
             }
@@ -131,10 +129,7 @@ impl Socket {
     ///
     /// As [`Sender::send`].
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        let frame = message.into().to_frame();
-        self.shared
-            .send(std::iter::once(&frame), Queue::Last)
-            .map(drop)
+        self.shared.send_frame(message.into().to_frame())
     }
 
     /// The session's id: a credential, not to be shown to other users.
@@ -181,7 +176,7 @@ impl Socket {
             if self.take_turn(now, read) {
                 self.handle_timeout(cx, now);
             }
-            let progress = self.poll_websocket(cx, read)
+            let progress = self.poll_websocket(cx, now, read)
                 | self.poll_candidate(cx)
                 | self.poll_requests(cx, read);
             if read && !self.inbox.is_empty() {
@@ -223,7 +218,7 @@ impl Socket {
             inbox,
             ..
         } = self;
-        shared.update(|state| {
+        shared.turn(|state| {
             state.driver = None;
             if state.candidate.is_some() {
                 extra.get_or_insert_default().candidate = state.candidate.take();
@@ -231,9 +226,7 @@ impl Socket {
             if let Some(websocket) = websocket {
                 state.direct.give_back(websocket);
                 if !websocket.has_egress() {
-                    for frame in std::iter::from_fn(|| state.session.poll_frame()).take(BATCH) {
-                        websocket.push(frame.into_websocket());
-                    }
+                    websocket.fill(&mut state.session);
                 }
             }
             if read {
@@ -258,7 +251,7 @@ impl Socket {
     fn handle_timeout(&mut self, cx: &mut Context<'_>, now: Instant) {
         let unread = !self.inbox.is_empty() || self.shared.lock().has_input();
         if !unread {
-            self.poll_websocket(cx, true);
+            self.poll_websocket(cx, now, true);
             self.poll_candidate(cx);
             self.poll_requests(cx, true);
         }
@@ -272,7 +265,7 @@ impl Socket {
     }
 
     /// Writes what is queued, then reads once. True when something was read, or the end was found.
-    fn poll_websocket(&mut self, cx: &mut Context<'_>, read: bool) -> bool {
+    fn poll_websocket(&mut self, cx: &mut Context<'_>, now: Instant, read: bool) -> bool {
         let Some(websocket) = &mut self.websocket else {
             return false;
         };
@@ -287,7 +280,7 @@ impl Socket {
                         usize::MAX
                     };
                     self.shared
-                        .update(|state| state.session.handle_written(written));
+                        .turn(|state| state.session.handle_written(written));
                 }
                 // What arrived before the connection broke still counts.
                 Poll::Ready(Err(_)) => broken = true,
@@ -296,16 +289,23 @@ impl Socket {
         if !broken && (!read || !self.inbox.is_empty()) {
             return false;
         }
-        let mut arrived = VecDeque::new();
+        let mut arrived = SPARE.take();
         let result = match websocket.poll_read(cx, &mut arrived) {
             Poll::Ready(result) => result,
             Poll::Pending if broken => Err(End::Failed),
-            Poll::Pending => return false,
+            Poll::Pending => {
+                keep_spare(arrived);
+                return false;
+            }
         };
-        self.shared.update(|state| {
-            let now = now();
+        let inbox = &mut self.inbox;
+        self.shared.turn(|state| {
             state.session.handle_traffic(now);
             state.handle_messages(now, arrived);
+            if read && inbox.is_empty() {
+                // The other one holds no memory.
+                std::mem::swap(inbox, &mut state.inbox);
+            }
         });
         if let Err(end) = result {
             self.end_websocket(end);
@@ -313,7 +313,7 @@ impl Socket {
         true
     }
 
-    fn end_websocket(&mut self, end: End) {
+    pub(crate) fn end_websocket(&mut self, end: End) {
         if let End::Violation(code) = end {
             tracing::debug!(name: "websocket_violation", target: "engine_io", connection = self.shared.number, code);
         }
@@ -467,6 +467,18 @@ impl Socket {
     }
 }
 
+thread_local! {
+    /// An idle connection holds no queue, but the thread has one for the next that reads.
+    static SPARE: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
+}
+
+/// The queue has been emptied.
+fn keep_spare(queue: VecDeque<Message>) {
+    if (1..=BATCH).contains(&queue.capacity()) {
+        SPARE.set(queue);
+    }
+}
+
 /// Sends the close frame that the end calls for, and lets it arrive.
 fn end_stream(mut websocket: WebSocket, end: End, registry: &Option<Alive>) {
     match end {
@@ -517,7 +529,16 @@ impl Sender {
     /// [`SendError::Closed`] when the session is closing or closed; [`SendError::Full`] when more bytes wait than the outbox limit allows, and nothing
     /// of the message was queued.
     pub fn send(&self, message: impl Into<Message>) -> Result<(), SendError> {
-        self.send_frames(&message.into().to_frame(), &[])
+        self.send_frame(message.into().to_frame())
+    }
+
+    /// Queues a message that is one finished frame, without copying it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_frame(&self, frame: Frame) -> Result<(), SendError> {
+        self.shared.send_frame(frame)
     }
 
     /// Queues finished frames, the first and those that belong to it, all or none, without copying them.
@@ -688,7 +709,7 @@ mod tests {
 
     use std::task::Waker;
 
-    use tokio::io::AsyncReadExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
@@ -774,7 +795,7 @@ mod tests {
         let connected = TcpStream::connect(listener.local_addr().unwrap());
         let (peer, accepted) = tokio::join!(connected, listener.accept());
         let (mut peer, (stream, _)) = (peer.unwrap(), accepted.unwrap());
-        let websocket = Box::new(WebSocket::server(Stream::tcp(stream), &[], 1000));
+        let websocket = Box::new(WebSocket::server(Stream::tcp(stream), &[], 1 << 20));
         let mut socket = Socket::new(shared(Transport::WebSocket), Some(websocket));
         let mut cx = Context::from_waker(waker);
         while socket.poll_recv(&mut cx).is_pending() && socket.sender().buffered() > 0 {
@@ -827,6 +848,67 @@ mod tests {
         let mut frames = [0; 8];
         peer.read_exact(&mut frames).await.unwrap();
         assert_eq!(&frames, b"\x81\x024c\x81\x024d");
+    }
+
+    #[tokio::test]
+    async fn what_waits_leaves_in_its_order_however_long_it_is() {
+        const SIZES: [usize; 7] = [1, 100, 1000, 1022, 1023, 5000, 20_000];
+        let (mut socket, mut peer) = asleep(Waker::noop()).await;
+        let sender = socket.sender();
+        let mut expected = Vec::new();
+        direct::begin_batch();
+        // First many short ones, then some of each size.
+        for size in std::iter::repeat_n(&30, 200).chain(SIZES.iter().cycle().take(500)) {
+            let letter = char::from(b'a' + (expected.len() % 26) as u8);
+            let frame = Frame::message(&String::from(letter).repeat(*size));
+            expected.extend_from_slice(frame.websocket());
+            if size % 2 == 0 {
+                sender.send_frame(frame).unwrap();
+            } else {
+                sender.send_frames(&frame, &[]).unwrap();
+            }
+        }
+        assert_eq!(sender.buffered(), expected.len());
+        let task = tokio::spawn(async move { socket.recv().await });
+        let mut received = vec![0; expected.len()];
+        peer.read_exact(&mut received).await.unwrap();
+        assert!(received == expected, "the same bytes");
+        sender.drained().await.unwrap();
+        assert_eq!(sender.counters().packets_out, 1 + 700);
+        task.abort();
+    }
+
+    #[tokio::test]
+    async fn a_message_may_come_in_many_parts_and_with_others_behind_it() {
+        let (mut socket, mut peer) = asleep(Waker::noop()).await;
+        let long = |size: usize| {
+            let header = [&[0x81, 0xff][..], &(1 + size as u64).to_be_bytes(), &[0; 4]];
+            let payload = ["4", &"é".repeat(size / 2)].concat();
+            [&header.concat()[..], payload.as_bytes()].concat()
+        };
+        let short = b"\x81\x82\0\0\0\x004x".to_vec();
+        let parts = [
+            long(700_000),
+            short.clone(),
+            short.clone(),
+            long(20_000),
+            short,
+        ];
+        let peer = tokio::spawn(async move {
+            for part in parts.concat().chunks(33_333) {
+                peer.write_all(part).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+            peer
+        });
+        for size in [700_000, 0, 0, 20_000, 0] {
+            let expected = match size {
+                0 => "x".into(),
+                size => "é".repeat(size / 2),
+            };
+            assert!(socket.recv().await == Some(expected.into()), "{size} bytes");
+        }
+        peer.await.unwrap();
     }
 
     #[tokio::test]

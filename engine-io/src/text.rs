@@ -4,7 +4,7 @@ use std::borrow::Borrow;
 use std::fmt;
 use std::ops::Deref;
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use bytestring::ByteString;
 
 /// Immutable UTF-8 text whose clones and slices share one buffer.
@@ -31,6 +31,18 @@ impl Text {
     /// If `part` is not a slice of this text.
     pub fn slice_ref(&self, part: &str) -> Self {
         Self(self.0.slice_ref(part))
+    }
+
+    /// The text without its first character, which takes one byte.
+    pub(crate) fn skip_first(self) -> Self {
+        // To look at so few bytes again costs less than another share of them, and this one's end.
+        const FEW: usize = 512;
+        if self.0.len() > FEW {
+            return self.slice_ref(self.get(1..).unwrap_or_default());
+        }
+        let mut bytes = self.0.into_bytes();
+        bytes.advance(1);
+        Self::try_from(bytes).unwrap_or_default()
     }
 
     /// Bytes as text; those that are no UTF-8 are replaced by U+FFFD, and only then anything is copied.

@@ -48,6 +48,9 @@ impl Revision {
     /// As [`Packet::decode`].
     pub fn decode(self, message: Message) -> Result<Packet, DecodeError> {
         match (self, message) {
+            (_, Message::Text(text)) if text.starts_with('4') => {
+                Ok(Packet::Message(Message::Text(text.skip_first())))
+            }
             (Self::V4, Message::Text(text)) => Packet::decode(&text),
             (Self::V4, binary @ Message::Binary(_)) => Ok(Packet::Message(binary)),
             (Self::V3, Message::Text(text)) => match text.strip_prefix('b') {

@@ -11,6 +11,7 @@
 //! | `namespaces` | namespaces by name, by a path with parameters, and by an asynchronous decision; one emit for a whole family |
 //! | `binary_upload` | a file in chunks, with acknowledgements as flow control and a checksum at the end |
 //! | `recovery` | a ticker whose readers miss nothing when their connection breaks |
+//! | `restart` | a server that is restarted, and clients that come back as who they were: sessions and events in a file |
 //! | `drain` | an end that sends clients elsewhere, a few at a time, and the health for a load balancer |
 //! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |
 //! | `limits` | the border of a public server: origins, proxies, and limits on connections, events and bytes |

@@ -3,9 +3,11 @@
 pub(crate) mod boundary;
 mod clock;
 pub(crate) mod direct;
+mod join;
+mod long;
 mod mask;
 mod stream;
-mod websocket;
+pub(crate) mod websocket;
 mod whole;
 
 use std::collections::VecDeque;
@@ -16,6 +18,7 @@ use std::time::Instant;
 use tokio::sync::Notify;
 
 pub(crate) use clock::Clock;
+pub(crate) use join::BATCH;
 pub(crate) use stream::Stream;
 pub(crate) use websocket::{Cause, End, WebSocket};
 
@@ -229,6 +232,17 @@ impl Shared {
         value
     }
 
+    /// The same for the owner, which looks for itself when it has to wake up next, and needs not be woken.
+    pub(crate) fn turn<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let value = change(&mut state);
+        if state.parked.is_none() && state.draining.is_none() {
+            return value;
+        }
+        drop(state);
+        self.update(|_| value)
+    }
+
     /// Queues the frames of one message and wakes the one task that can send them. True when it replaced an older one.
     ///
     /// The iterator runs under the lock, so it must be one of ours.
@@ -251,21 +265,41 @@ impl Shared {
         self.queue(frames, queue)
     }
 
+    /// The same for a message of one frame that nobody else sends; it goes behind everything else.
+    pub(crate) fn send_frame(&self, frame: Frame) -> Result<(), SendError> {
+        let frame = match self.agreement.get() {
+            // As above.
+            Some(agreed) if self.wire.revision == Revision::V4 || !frame.is_binary() => {
+                frame.for_peer(agreed).clone()
+            }
+            _ => frame,
+        };
+        self.enqueue(true, |session| session.send_frame(frame))
+    }
+
     fn queue<'a>(
         &self,
         frames: impl Iterator<Item = &'a Frame> + Clone,
         queue: Queue<'_>,
     ) -> Result<bool, SendError> {
         let single = frames.clone().nth(1).is_none();
+        self.enqueue(single, |session| match queue {
+            Queue::Last => session.send(frames).map(|()| false),
+            Queue::Reserved => session.send_reserved(frames).map(|()| false),
+            Queue::Latest(key) => session.send_latest(key, frames),
+        })
+    }
+
+    fn enqueue<T>(
+        &self,
+        single: bool,
+        queue: impl FnOnce(&mut Session) -> Result<T, SendError>,
+    ) -> Result<T, SendError> {
         let mut guard = self.lock();
         let state = &mut *guard;
         let session = &mut state.session;
         let drained = single && session.buffered() == 0;
-        let replaced = match queue {
-            Queue::Last => session.send(frames).map(|()| false),
-            Queue::Reserved => session.send_reserved(frames).map(|()| false),
-            Queue::Latest(key) => session.send_latest(key, frames),
-        }?;
+        let value = queue(session)?;
         // While something is being written, the task is woken by the connection.
         let waker = if !session.has_turn() {
             state.take_get()
@@ -278,7 +312,7 @@ impl Shared {
         if let Some(waker) = waker {
             waker.wake();
         }
-        Ok(replaced)
+        Ok(value)
     }
 
     /// Waits until everything that was sent has left, or the session is over; see [`Session::drained`].

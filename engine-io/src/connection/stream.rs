@@ -32,6 +32,30 @@ impl Stream {
         Self::Other(Box::new(stream))
     }
 
+    /// Appends up to `room` bytes to the buffer; `None` unless this is a TCP connection.
+    pub(crate) fn poll_read_into(
+        &self,
+        cx: &mut Context<'_>,
+        buffer: &mut Vec<u8>,
+        room: usize,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let Self::Tcp(stream) = self else {
+            return None;
+        };
+        let start = buffer.len();
+        // Not before there is something to be read.
+        let read = poll_read_some(stream, cx, room, || {
+            buffer.resize(start + room, 0);
+            stream.try_read(&mut buffer[start..])
+        });
+        let count = match &read {
+            Poll::Ready(Ok(count)) => *count,
+            _ => 0,
+        };
+        buffer.truncate(start + count);
+        Some(read)
+    }
+
     /// Whether what was written may wait in a buffer until it is flushed.
     pub(crate) fn keeps_writes(&self) -> bool {
         matches!(self, Self::Other(_))
@@ -69,7 +93,11 @@ impl AsyncWrite for Stream {
         data: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
-            Self::Tcp(stream) => poll_write_shared(stream, cx, || stream.try_write_vectored(data)),
+            Self::Tcp(stream) => poll_write_shared(stream, cx, || match data {
+                // For one buffer there is a cheaper call.
+                [data] => stream.try_write(data),
+                _ => stream.try_write_vectored(data),
+            }),
             Self::Other(stream) => Pin::new(stream).poll_write_vectored(cx, data),
         }
     }
@@ -107,13 +135,26 @@ fn poll_read_shared(
     cx: &mut Context<'_>,
     buffer: &mut ReadBuf<'_>,
 ) -> Poll<io::Result<()>> {
+    let room = buffer.remaining();
+    // Not before there is something to be read.
+    let read = || stream.try_read(buffer.initialize_unfilled());
+    let count = ready!(poll_read_some(stream, cx, room, read))?;
+    buffer.advance(count);
+    Poll::Ready(Ok(()))
+}
+
+/// One that reads into so much room.
+fn poll_read_some(
+    stream: &TcpStream,
+    cx: &mut Context<'_>,
+    room: usize,
+    mut try_read: impl FnMut() -> io::Result<usize>,
+) -> Poll<io::Result<usize>> {
     loop {
         ready!(stream.poll_read_ready(cx))?;
         let mut read = None;
-        let unfilled = buffer.initialize_unfilled();
-        let room = unfilled.len();
         let result = stream.try_io(Interest::READABLE, || {
-            let count = stream.try_read(unfilled)?;
+            let count = try_read()?;
             read = Some(count);
             // Less than there was room for was everything: the stream is not readable now, and another call to find that out is saved.
             if 0 < count && count < room {
@@ -122,10 +163,7 @@ fn poll_read_shared(
             Ok(())
         });
         match (read, result) {
-            (Some(count), _) => {
-                buffer.advance(count);
-                return Poll::Ready(Ok(()));
-            }
+            (Some(count), _) => return Poll::Ready(Ok(count)),
             (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
                 return Poll::Ready(Err(error));
             }

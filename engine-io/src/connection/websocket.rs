@@ -20,9 +20,10 @@ use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::boundary::Boundary;
+use super::long::Long;
 use super::mask::masked;
 use super::stream::Stream;
-use super::whole;
+use super::whole::{self, NotUtf8};
 use crate::deflate::{Agreed, Inflater};
 use crate::packet::Message;
 use crate::session::Side;
@@ -66,12 +67,16 @@ pub(crate) struct WebSocket {
 }
 
 /// What is needed from the beginning of a message to its end.
+#[derive(Default)]
 struct Partial {
+    long: Option<Long>,
+    parser: Option<Parser>,
+}
+
+struct Parser {
     context: WebSocketContext,
     /// Tells when the context holds nothing.
     boundary: Boundary,
-    /// A close frame came, behind which there is to be nothing more: the context knows that.
-    closed: bool,
 }
 
 struct ClientEnd {
@@ -100,6 +105,12 @@ pub(crate) enum End {
     Ours,
     /// The peer broke the rules; it is told this close code.
     Violation(u16),
+}
+
+impl From<NotUtf8> for End {
+    fn from(_: NotUtf8) -> Self {
+        Self::Violation(1007)
+    }
 }
 
 impl WebSocket {
@@ -172,6 +183,20 @@ impl WebSocket {
         if let Some(ahead) = self.ahead.take() {
             return Poll::Ready(self.feed(&ahead, inbox));
         }
+        let long = self
+            .partial
+            .as_mut()
+            .and_then(|partial| partial.long.as_mut());
+        if let Some(read) = long.and_then(|long| long.poll_read(&self.stream, cx)) {
+            return match ready!(read) {
+                Ok(0) => Poll::Ready(Err(End::Closed)),
+                Ok(_) => Poll::Ready(self.feed(&[], inbox)),
+                Err(error) => {
+                    self.tell(|| Cause::Io(error));
+                    Poll::Ready(Err(End::Failed))
+                }
+            };
+        }
         let mut scratch = SCRATCH.take();
         scratch.resize(READ_SIZE, 0);
         let mut buffer = ReadBuf::new(&mut scratch);
@@ -195,14 +220,33 @@ impl WebSocket {
         inbox: &mut VecDeque<Message>,
     ) -> Result<(), End> {
         if self.agreed.is_none() {
+            let long = self
+                .partial
+                .as_mut()
+                .and_then(|partial| partial.long.as_mut());
+            if let Some(long) = long {
+                long.extend(input);
+                if !long.is_complete() {
+                    return Ok(());
+                }
+                let long = self.partial.take().and_then(|partial| partial.long);
+                let Some((message, rest)) = long.map(Long::finish).transpose()? else {
+                    return Ok(());
+                };
+                inbox.push_back(message);
+                return self.feed(&rest, inbox);
+            }
             if self.side() == Side::Server && self.partial.is_none() {
-                let taken = whole::take(input, self.max_message, inbox);
-                input = taken.map_err(|_| End::Violation(1007))?;
+                input = whole::take(input, self.max_message, inbox)?;
                 if input.is_empty() {
                     return Ok(());
                 }
+                if let Some(long) = Long::begin(input, self.max_message) {
+                    self.partial.get_or_insert_default().long = Some(long);
+                    return Ok(());
+                }
             }
-            self.partial().boundary.advance(input);
+            self.parser().boundary.advance(input);
             return self.parse(input, inbox);
         }
         let mut inflated = 0;
@@ -212,9 +256,8 @@ impl WebSocket {
                 self.parse(plain, inbox)?;
             }
             input = rest;
-            if input.is_empty() || !self.is_clean() {
-                // What is behind a close frame is for tungstenite to refuse, compressed or not.
-                continue;
+            if input.is_empty() {
+                break;
             }
             let side = self.side();
             let message = self.inflater.advance(&mut input, self.max_message, side);
@@ -239,47 +282,45 @@ impl WebSocket {
             if self.is_clean() && self.inflater.takes(byte) {
                 break;
             }
-            rest = self.partial().boundary.advance_frame(rest);
+            rest = self.parser().boundary.advance_frame(rest);
         }
         input.len() - rest.len()
     }
 
-    fn partial(&mut self) -> &mut Partial {
+    fn parser(&mut self) -> &mut Parser {
         let max = self.max_message;
         let role = match self.side() {
             Side::Server => Role::Server,
             Side::Client => Role::Client,
         };
-        self.partial.get_or_insert_with(|| {
+        let partial = self.partial.get_or_insert_default();
+        partial.parser.get_or_insert_with(|| {
             let config = WebSocketConfig::default()
                 .read_buffer_size(CONTEXT_BUFFER)
                 .write_buffer_size(0)
                 .max_message_size(Some(max))
                 .max_frame_size(Some(max));
-            Box::new(Partial {
+            Parser {
                 context: WebSocketContext::new(role, Some(config)),
                 boundary: Boundary::default(),
-                closed: false,
-            })
+            }
         })
     }
 
     /// Whether the peer is between two messages.
     fn is_clean(&self) -> bool {
         let partial = self.partial.as_ref();
-        partial.is_none_or(|partial| partial.boundary.is_clean() && !partial.closed)
+        let parser = partial.and_then(|partial| partial.parser.as_ref());
+        parser.is_none_or(|parser| parser.boundary.is_clean())
     }
 
     /// Lets tungstenite parse what the boundary knows of already.
     fn parse(&mut self, input: &[u8], inbox: &mut VecDeque<Message>) -> Result<(), End> {
-        let Some(partial) = self.partial.as_deref_mut() else {
+        let partial = self.partial.as_mut();
+        let Some(Parser { context, .. }) = partial.and_then(|partial| partial.parser.as_mut())
+        else {
             return Ok(());
         };
-        let Partial {
-            context,
-            closed: has_closed,
-            ..
-        } = partial;
         let mut pipe = Pipe {
             input,
             egress: &mut self.egress,
@@ -294,10 +335,12 @@ impl WebSocket {
                 },
                 Ok(tungstenite::Message::Binary(data)) => inbox.push_back(Message::Binary(data)),
                 Ok(tungstenite::Message::Close(frame)) => {
-                    *has_closed = true;
                     closed = frame;
+                    // Queues the answer. What comes behind a close frame does not count.
+                    let _ = context.flush(&mut pipe);
+                    break Err(End::Closed);
                 }
-                // The next turn queues the answer; that to a close frame ends with `ConnectionClosed`.
+                // The next turn queues the answer to a ping.
                 Ok(_) => {}
                 Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                     break Ok(());
@@ -346,6 +389,14 @@ impl WebSocket {
             (Stream::Tcp(stream), Side::Server) => Some(stream.clone()),
             _ => None,
         }
+    }
+
+    /// Writes finished frames as far as the system takes them at once; what is left. What stops it, the next flush will find out.
+    pub(super) fn try_write(&self, mut frames: Bytes) -> Bytes {
+        if let (Stream::Tcp(stream), Side::Server) = (&self.stream, self.side()) {
+            frames.advance(stream.try_write(&frames).unwrap_or_default());
+        }
+        frames
     }
 
     /// Queues the rest of a frame of which the beginning is written.
@@ -471,6 +522,9 @@ impl io::Write for Pipe<'_> {
 }
 
 #[cfg(test)]
+pub(crate) mod conformance;
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
@@ -492,34 +546,38 @@ mod tests {
             (frame(0x80, b"mented"), false),
             (frame(0x82, b"half")[..5].to_vec(), true),
             (frame(0x82, b"half")[5..].to_vec(), false),
+            (frame(0x82, b"parts")[..7].to_vec(), true),
+            (frame(0x82, b"parts")[7..10].to_vec(), true),
+            (
+                [&frame(0x82, b"parts")[10..], &frame(0x81, b"4more")].concat(),
+                false,
+            ),
+            (
+                [&frame(0x82, b"other")[..], &frame(0x81, b"4part")[..8]].concat(),
+                true,
+            ),
+            (
+                [&frame(0x81, b"4part")[8..], &frame(0x81, b"4and")[..9]].concat(),
+                true,
+            ),
+            (
+                [&frame(0x81, b"4and")[9..], &frame(0x89, b"ping")].concat(),
+                false,
+            ),
         ] {
             websocket.feed(&input, &mut inbox).unwrap();
             assert_eq!(websocket.partial.is_some(), kept, "{input:?}");
         }
-        let expected: [Message; 3] = [
+        let expected: [Message; 8] = [
             "4whole".into(),
             "4fragmented".into(),
             b"half".to_vec().into(),
+            b"parts".to_vec().into(),
+            "4more".into(),
+            b"other".to_vec().into(),
+            "4part".into(),
+            "4and".into(),
         ];
         assert_eq!(inbox, expected);
-    }
-
-    #[test]
-    fn nothing_may_come_behind_a_close_frame() {
-        const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
-        const MESSAGE: &[u8] = b"\x81\x024a";
-        let together = [CLOSE, MESSAGE].concat();
-        for pieces in [&[&together[..]][..], &[CLOSE, MESSAGE]] {
-            let stream = Stream::Other(Box::new(tokio::io::duplex(1).0));
-            let mut websocket = WebSocket::client(stream, &[], 1000, None);
-            let mut inbox = VecDeque::new();
-            let (last, before) = pieces.split_last().unwrap();
-            for piece in before {
-                assert_eq!(websocket.feed(piece, &mut inbox), Ok(()));
-            }
-            let end = websocket.feed(last, &mut inbox);
-            assert_eq!(end, Err(End::Violation(1002)), "{pieces:?}");
-            assert!(inbox.is_empty());
-        }
     }
 }

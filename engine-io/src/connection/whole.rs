@@ -22,7 +22,16 @@ const BINARY: u8 = 0x82;
 const MASKED: u8 = 0x80;
 const MASK: usize = 4;
 
-/// A frame that is a message.
+/// The header of a frame that is a message.
+pub(super) struct Head<'a> {
+    kind: u8,
+    mask: [u8; MASK],
+    pub(super) length: usize,
+    /// What comes behind it.
+    pub(super) rest: &'a [u8],
+}
+
+/// Such a frame.
 struct Whole<'a> {
     kind: u8,
     mask: [u8; MASK],
@@ -31,9 +40,10 @@ struct Whole<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Whole<'a> {
-    /// The frame at the start of the input, if it is a message by itself that is all there and not too long.
-    fn first(input: &'a [u8], max: usize) -> Option<Self> {
+impl<'a> Head<'a> {
+    /// That at the start of the input, if its frame is a message by itself and not too long.
+    #[inline]
+    pub(super) fn first(input: &'a [u8], max: usize) -> Option<Self> {
         let [kind @ (TEXT | BINARY), second, ..] = *input else {
             return None;
         };
@@ -46,17 +56,51 @@ impl<'a> Whole<'a> {
             127 => 10,
             _ => 2,
         };
-        let (mask, behind) = input.get(header..)?.split_first_chunk()?;
-        if length > max {
-            return None;
-        }
-        let (payload, rest) = behind.split_at_checked(length)?;
-        Some(Self {
+        let (mask, rest) = input.get(header..)?.split_first_chunk()?;
+        (length <= max).then_some(Self {
             kind,
             mask: *mask,
+            length,
+            rest,
+        })
+    }
+
+    /// Without what comes behind it.
+    pub(super) fn alone(self) -> Head<'static> {
+        Head {
+            kind: self.kind,
+            mask: self.mask,
+            length: self.length,
+            rest: &[],
+        }
+    }
+
+    /// The message, from all of its payload, which is masked.
+    pub(super) fn message(&self, mut payload: Vec<u8>) -> Result<Message, NotUtf8> {
+        apply_mask(&mut payload, self.mask);
+        message(self.kind, payload.into())
+    }
+}
+
+impl<'a> Whole<'a> {
+    /// The frame at the start of the input, if it is a message by itself that is all there and not too long.
+    #[inline]
+    fn first(input: &'a [u8], max: usize) -> Option<Self> {
+        let head = Head::first(input, max)?;
+        let (payload, rest) = head.rest.split_at_checked(head.length)?;
+        Some(Self {
+            kind: head.kind,
+            mask: head.mask,
             payload,
             rest,
         })
+    }
+}
+
+fn message(kind: u8, payload: Bytes) -> Result<Message, NotUtf8> {
+    match kind {
+        TEXT => Ok(Message::Text(Text::try_from(payload).map_err(|_| NotUtf8)?)),
+        _ => Ok(Message::Binary(payload)),
     }
 }
 
@@ -70,12 +114,19 @@ pub(super) fn take<'a>(
     max: usize,
     inbox: &mut VecDeque<Message>,
 ) -> Result<&'a [u8], NotUtf8> {
-    let mut size = 0;
+    let (mut size, mut count, mut binary) = (0, 0, false);
     let mut rest = input;
     while let Some(frame) = Whole::first(rest, max) {
         size += frame.payload.len();
+        count += 1;
+        binary |= frame.kind == BINARY;
         rest = frame.rest;
     }
+    let behind = rest;
+    if count == 0 {
+        return Ok(behind);
+    }
+    inbox.reserve(count);
     let frames = || {
         let mut input = input;
         std::iter::from_fn(move || {
@@ -91,14 +142,31 @@ pub(super) fn take<'a>(
         apply_mask(&mut buffer[start..], frame.mask);
     }
     let mut buffer = Bytes::from(buffer);
+    if count > 1 && !binary {
+        // All texts at once, unless what is wrong with one of them has to be found, or a character that two of them share.
+        let texts = Text::try_from(buffer.clone()).ok();
+        let texts = texts.filter(|texts| {
+            let mut end = 0;
+            frames().all(|frame| {
+                end += frame.payload.len();
+                texts.is_char_boundary(end)
+            })
+        });
+        if let Some(texts) = texts {
+            let mut rest = &*texts;
+            inbox.extend(frames().map(|frame| {
+                let (text, others) = rest.split_at(frame.payload.len());
+                rest = others;
+                Message::Text(texts.slice_ref(text))
+            }));
+            return Ok(behind);
+        }
+    }
     for frame in frames() {
         let payload = buffer.split_to(frame.payload.len());
-        inbox.push_back(match frame.kind {
-            TEXT => Message::Text(Text::try_from(payload).map_err(|_| NotUtf8)?),
-            _ => Message::Binary(payload),
-        });
+        inbox.push_back(message(frame.kind, payload)?);
     }
-    Ok(rest)
+    Ok(behind)
 }
 
 #[cfg(test)]

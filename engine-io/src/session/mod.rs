@@ -276,6 +276,17 @@ impl Session {
         queued.inspect_err(|_| self.counters.full())
     }
 
+    /// Queues a message of one frame, without another share of its bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_frame(&mut self, frame: Frame) -> Result<(), SendError> {
+        self.check_sending()?;
+        let queued = self.outbox.push_frame(frame);
+        queued.inspect_err(|_| self.counters.full())
+    }
+
     /// The same for what has to be said however slow the peer is: it may go beyond the limit by 64 KiB.
     ///
     /// # Errors

@@ -52,6 +52,13 @@ impl Queued {
         }
     }
 
+    fn of(frame: Frame) -> Self {
+        Self {
+            compressible: frame.is_compressible(),
+            bytes: frame.into_websocket(),
+        }
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }
@@ -85,6 +92,14 @@ impl Outbox {
     ) -> Result<(), SendError> {
         self.check(0, size, 0)?;
         self.append(frames, size);
+        Ok(())
+    }
+
+    /// The same for a single frame that nobody else sends, which gives its bytes away.
+    pub(crate) fn push_frame(&mut self, frame: Frame) -> Result<(), SendError> {
+        self.check(0, frame.len(), 0)?;
+        self.queued += frame.len();
+        self.places.push_back(Place::Frame(Queued::of(frame)));
         Ok(())
     }
 

@@ -97,6 +97,7 @@ for (const [which, program] of serversOf('chat')) {
     t.after(() => server.stop());
     await ann.shows(/^Ann: early$/);
     const ben = await enter(t, server, 'Ben');
+    await ben.shows(/^Ann: early$/);
     await server.kill();
     for (const client of [ann, ben]) await client.shows(/^\* connection lost \(transport (close|error)\), connecting again$/);
     ann.write('meanwhile\nand more\n');

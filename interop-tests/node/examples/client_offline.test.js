@@ -3,8 +3,8 @@
 // What is tested is our client, so there is no counterpart of it for EXAMPLES=reference. The server is the official one, in this process, but for the last test.
 
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -31,9 +31,11 @@ function folder(t) {
 
 /** One run of the program. */
 class Program {
-  constructor(t, url, journal) {
+  /** `limit`: bytes that a file may have; beyond it writing is an error, as on a disk that is full. */
+  constructor(t, url, journal, { limit } = {}) {
     const [program] = exampleCommand('client_offline');
-    this.child = spawn(program, [url, journal], { stdio: 'pipe' });
+    const limited = `trap '' XFSZ; exec prlimit --fsize=${limit} "$0" "$@"`;
+    this.child = limit ? spawn('sh', ['-c', limited, program, url, journal], { stdio: 'pipe' }) : spawn(program, [url, journal], { stdio: 'pipe' });
     t.after(() => this.child.kill('SIGKILL'));
     // It may be killed before it has read everything.
     this.child.stdin.on('error', () => {});
@@ -177,6 +179,75 @@ scenario('two programs do not share a journal', async (t) => {
   assert.equal(await within(second.closed, 'end of the second program'), 1);
   assert.match(second.errors, /in use/);
 });
+
+/** A small disk of its own, which may take the rights of an administrator; `false` without them. */
+function smallDisk(t) {
+  const path = mkdtempSync(join(tmpdir(), 'client-offline-disk-'));
+  const { status } = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=4m', 'none', path]);
+  t.after(() => {
+    spawnSync('umount', ['-l', path]);
+    rmSync(path, { recursive: true });
+  });
+  return status === 0 && path;
+}
+
+/** Where there is no more room at some time, and how there is some again. */
+const FULL = {
+  'a limit for files': (t) => ({ journal: join(folder(t), 'journal'), options: { limit: 4 << 20 }, relief: {} }),
+  'a small disk': (t) => {
+    const path = smallDisk(t);
+    if (!path) return null;
+    const ballast = join(path, 'ballast');
+    writeFileSync(ballast, Buffer.alloc(1 << 20));
+    return { journal: join(path, 'journal'), options: {}, relief: { free: () => rmSync(ballast) } };
+  },
+};
+
+for (const [what, prepare] of Object.entries(FULL)) {
+  scenario(`a disk that is full is told, and nothing that was kept is lost: ${what}`, async (t) => {
+    const place = prepare(t);
+    if (!place) return t.diagnostic('nothing can be mounted here; the other way has tested the same');
+    const { journal, options, relief } = place;
+    const taken = new Map();
+    const server = await official(t, { maxHttpBufferSize: 1e7 }, (socket) => {
+      socket.on('order', (text, key, ack) => {
+        taken.set(key, text);
+        ack('thanks');
+      });
+    });
+    const url = `http://127.0.0.1:${server.port}`;
+    const text = (n) => `${n} `.repeat(20_000);
+    const first = new Program(t, url, journal, options);
+    const refused = () => first.errors.match(/^not kept: .*/gm)?.map((line) => line.slice(-60)) ?? [];
+    let n = 0;
+    while (refused().length < 3) {
+      assert.ok(n < 500, 'the disk is never full');
+      const known = () => first.said('kept').length + refused().length;
+      const before = known();
+      first.order(`key-${n}`, text(n));
+      n += 1;
+      await eventually(() => known() > before, `an answer to order ${n}\n${first.errors.slice(-300)}`);
+    }
+    for (const line of refused()) assert.match(line, /: there is no room on the disk$/);
+    const kept = first.said('kept');
+    assert.ok(kept.length > 5, `${kept.length} kept`);
+    // The program lives, and once there is room it keeps orders again.
+    relief.free?.();
+    if (relief.free) {
+      first.order('after the relief', 'tea');
+      await eventually(() => first.said('kept').includes('after the relief'), 'an order that is kept again');
+      kept.push('after the relief');
+    }
+    await first.kill();
+    const second = new Program(t, url, journal);
+    await eventually(() => second.text.includes('orders wait\n'), 'the second program');
+    assert.ok(second.text.startsWith(`${kept.length} orders wait`), second.text);
+    await server.start();
+    await second.end();
+    assert.deepEqual([...taken.keys()], kept);
+    for (const [key, order] of taken) assert.equal(order, key.startsWith('key-') ? text(key.slice(4)) : 'tea');
+  });
+}
 
 /** Every number is shown; one that was shown shortly before the program was killed may be shown again. */
 function checkNews(runs) {

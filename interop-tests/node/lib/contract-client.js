@@ -28,6 +28,8 @@ export function startClient(t, { url, transport = 'websocket' }) {
 class ContractClient {
   #waiting = [];
   #syncs = 0;
+  /** Gets every observation instead of the lists, where there are too many to be kept. */
+  observe = null;
 
   constructor(url, transport) {
     this.url = url;
@@ -43,6 +45,7 @@ class ContractClient {
   #observe(line) {
     // When the client has observed it, in milliseconds of its own clock; no part of what is compared.
     Object.defineProperty(line, 't', { enumerable: false });
+    if (this.observe) return this.observe(line);
     this.seen.push(line);
     this.unread.push(line);
     this.#waiting = this.#waiting.filter((check) => !check());

@@ -63,7 +63,7 @@ class Line {
 
   /** Every connection breaks, as when a machine goes down: a reset. */
   cut() {
-    for (const pair of this.#pairs) for (const end of pair) end.resetAndDestroy();
+    for (const pair of this.#pairs) for (const end of pair) reset(end);
   }
 
   /** Every connection ends in good order, in both directions. */
@@ -140,8 +140,14 @@ class Line {
     });
     from.on('close', (isError) => {
       if (!this.#carries[direction]) return;
-      if (isError) to.resetAndDestroy();
+      if (isError) reset(to);
       else if (!from.readableEnded) to.destroy();
     });
   }
+}
+
+/** At once, whatever is still to be sent: a socket that waits for that before its reset may wait for ever. */
+function reset(socket) {
+  if (socket.connecting || socket.writableLength > 0 || socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }

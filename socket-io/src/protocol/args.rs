@@ -10,12 +10,14 @@ use serde::de::Deserialize;
 use serde::ser::{Serialize, Serializer};
 
 use super::EncodeError;
+use super::decode::{trim_end, trim_start};
 use super::msgpack::Packed;
 use super::values::to_args;
 
 mod any;
 mod json;
 mod list;
+mod syntax;
 pub(super) mod visit;
 
 pub(super) use json::{RAW_ARGS, check_syntax, read_lossless};
@@ -49,7 +51,7 @@ impl RawArgs {
     ///
     /// [`ArgsError::Syntax`] when the text is no JSON array, [`ArgsError::IllegalAttachment`] when a placeholder names no attachment.
     pub fn new(text: &str, attachments: Vec<Bytes>) -> Result<Self, ArgsError> {
-        let text = text.trim_matches([' ', '\n', '\r', '\t']);
+        let text = trim_end(trim_start(text));
         if !(text.len() >= 2 && text.starts_with('[') && text.ends_with(']')) {
             return Err(ArgsError::Syntax("expected an array".into()));
         }
@@ -71,6 +73,19 @@ impl RawArgs {
     /// Arguments whose text starts with `[` and ends with `]`; `start` lies in between.
     pub(super) fn unchecked(text: Text, start: usize) -> Self {
         Self(Repr::Json(JsonArgs::unchecked(text, start)))
+    }
+
+    /// Arguments that start so far behind the `[` of their array, in a text that follows.
+    pub(super) fn sought(start: usize) -> Self {
+        Self(Repr::Json(JsonArgs::sought(start)))
+    }
+
+    /// The array of arguments that were [`sought`](Self::sought) is this part of a text.
+    pub(super) fn find_in(&mut self, text: Text, open: usize, end: usize) {
+        match &mut self.0 {
+            Repr::Json(args) => args.find_in(text, open, end),
+            Repr::MessagePack(_) => {}
+        }
     }
 
     /// Adds the attachments once they have arrived.

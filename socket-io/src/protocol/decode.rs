@@ -20,6 +20,7 @@ use std::fmt;
 use bytes::Bytes;
 use engine_io::{Message, Text};
 
+use super::args::check_syntax;
 use super::custom::PacketDecoder;
 use super::json_reader::JsonReader;
 use super::msgpack;
@@ -151,33 +152,42 @@ impl Decoder {
 impl Json {
     fn handle(&mut self, message: Message) -> Result<Option<Packet>, DecodeError> {
         match (message, self.pending.take()) {
-            (Message::Text(text), None) => self.handle_text(&text),
+            (Message::Text(text), None) => self.handle_text(text),
             (Message::Binary(data), Some(pending)) => self.handle_attachment(data, pending),
             (Message::Text(_), Some(_)) => Err(DecodeError::UnexpectedText),
             (Message::Binary(_), None) => Err(DecodeError::UnexpectedBinary),
         }
     }
 
-    fn handle_text(&mut self, text: &Text) -> Result<Option<Packet>, DecodeError> {
-        let first = text.chars().next();
+    fn handle_text(&mut self, text: Text) -> Result<Option<Packet>, DecodeError> {
+        let first = text.as_bytes().first();
         let kind = match first {
-            Some('0') => Kind::Connect,
-            Some('1') => Kind::Disconnect,
-            Some('2' | '5') => Kind::Event,
-            Some('3' | '6') => Kind::Ack,
-            Some('4') => Kind::ConnectError,
-            found => return Err(DecodeError::UnknownType { found }),
+            Some(b'0') => Kind::Connect,
+            Some(b'1') => Kind::Disconnect,
+            Some(b'2' | b'5') => Kind::Event,
+            Some(b'3' | b'6') => Kind::Ack,
+            Some(b'4') => Kind::ConnectError,
+            _ => {
+                let found = text.chars().next();
+                return Err(DecodeError::UnknownType { found });
+            }
         };
         // The type is one byte.
         let mut rest = text.get(1..).unwrap_or_default();
         let mut expected = 0;
-        if matches!(first, Some('5' | '6')) {
+        if matches!(first, Some(b'5' | b'6')) {
             expected = self.read_count(&mut rest)?;
         }
-        let namespace = read_namespace(text, &mut rest);
+        let namespace = read_namespace(&text, &mut rest);
         let id = read_id(&mut rest)?;
-        let payload = rest.trim_matches([' ', '\n', '\r', '\t']);
-        let packet = kind.read(text, namespace, id, payload)?;
+        let payload = trim_start(rest);
+        let open = text.len() - payload.len();
+        let payload = trim_end(payload);
+        let end = open + payload.len();
+        let mut packet = kind.read(&text, namespace, id, payload)?;
+        if let Some(args) = packet.args_mut() {
+            args.find_in(text, open, end);
+        }
         if expected == 0 {
             return Ok(Some(packet));
         }
@@ -230,13 +240,8 @@ impl Json {
             attachments,
             ..
         } = *pending;
-        match &mut packet {
-            Packet::Event { event, .. } => event.args.attach(attachments),
-            Packet::Ack { args, .. } => args.attach(attachments),
-            Packet::Connect { .. }
-            | Packet::Disconnect { .. }
-            | Packet::ConnectError { .. }
-            | Packet::Ignored { .. } => {}
+        if let Some(args) = packet.args_mut() {
+            args.attach(attachments);
         }
         Ok(Some(packet))
     }
@@ -278,7 +283,7 @@ impl Kind {
                 event: read_event(text, payload)?,
             }),
             Self::Ack => {
-                let args = read_args(text, payload)?;
+                let args = read_args(payload)?;
                 Ok(match id {
                     Some(id) => Packet::Ack {
                         namespace,
@@ -286,10 +291,10 @@ impl Kind {
                         args,
                     },
                     // Nobody will read the arguments, so whether they are some is found out now.
-                    None => {
-                        args.validate().map_err(|_| DecodeError::InvalidPayload)?;
+                    None if payload.is_empty() || check_syntax(payload).is_ok() => {
                         Packet::Ignored { namespace }
                     }
+                    None => return Err(DecodeError::InvalidPayload),
                 })
             }
             Self::ConnectError => Ok(Packet::ConnectError {
@@ -299,6 +304,24 @@ impl Kind {
         }
     }
 }
+
+/// What is left behind the white space of JSON.
+pub(super) fn trim_start(text: &str) -> &str {
+    match text.as_bytes() {
+        [b' ' | b'\n' | b'\r' | b'\t', ..] => text.trim_start_matches(SPACE),
+        _ => text,
+    }
+}
+
+/// The same from the other end.
+pub(super) fn trim_end(text: &str) -> &str {
+    match text.as_bytes() {
+        [.., b' ' | b'\n' | b'\r' | b'\t'] => text.trim_end_matches(SPACE),
+        _ => text,
+    }
+}
+
+const SPACE: [char; 4] = [' ', '\n', '\r', '\t'];
 
 /// Reads `<namespace>,`, whose comma may be missing at the end of the text.
 fn read_namespace(text: &Text, rest: &mut &str) -> Text {
@@ -336,6 +359,9 @@ fn read_json(text: &Text, payload: &str, first: &[char]) -> Result<RawJson, Deco
     RawJson::new(text.slice_ref(payload)).map_err(|_| DecodeError::InvalidPayload)
 }
 
+/// A copy of a name that is no longer costs less than a share of the message.
+const SHORT_NAME: usize = 64;
+
 /// `["name"`, then `,` and arguments or nothing, then `]`.
 fn read_event(text: &Text, payload: &str) -> Result<Event, DecodeError> {
     let mut reader = JsonReader::new(payload, &[]);
@@ -357,23 +383,23 @@ fn read_event(text: &Text, payload: &str) -> Result<Event, DecodeError> {
     }
     Ok(Event {
         name: match name {
-            Cow::Borrowed(name) => text.slice_ref(name),
-            Cow::Owned(name) => name.into(),
+            Cow::Borrowed(name) if name.len() > SHORT_NAME => text.slice_ref(name),
+            name => (*name).into(),
         },
         numeric,
-        args: RawArgs::unchecked(text.slice_ref(payload), reader.offset()),
+        args: RawArgs::sought(reader.offset()),
     })
 }
 
 /// `[`, arguments or nothing, `]`; or nothing at all.
-fn read_args(text: &Text, payload: &str) -> Result<RawArgs, DecodeError> {
+fn read_args(payload: &str) -> Result<RawArgs, DecodeError> {
     if payload.is_empty() {
         return Ok(RawArgs::empty());
     }
     if payload.len() < 2 || !payload.starts_with('[') || !payload.ends_with(']') {
         return Err(DecodeError::InvalidPayload);
     }
-    Ok(RawArgs::unchecked(text.slice_ref(payload), 1))
+    Ok(RawArgs::sought(1))
 }
 
 /// Why messages of a peer are no packet. Display gives the reference's words where it has any.

@@ -61,6 +61,19 @@ impl Encoded {
         })
     }
 
+    /// The frame of a packet that has no other, and no key.
+    #[cfg(feature = "server")]
+    pub(crate) fn into_single(self) -> Result<Frame, Self> {
+        match self {
+            Self {
+                header,
+                attachments: None,
+                latest: None,
+            } => Ok(header),
+            packet => Err(packet),
+        }
+    }
+
     /// The frames in their order: the text, then the attachments.
     pub fn frames(&self) -> impl Iterator<Item = &Frame> + Clone {
         std::iter::once(&self.header).chain(self.attachments())

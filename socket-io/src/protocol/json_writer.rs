@@ -208,6 +208,8 @@ impl<'a, 'b> Serializer for &'b mut JsonWriter<'a> {
 
     fn serialize_str(self, value: &str) -> Result<(), EncodeError> {
         if self.form == Form::Raw {
+            // With room for what closes the packet, so that a long text is not moved once more for it.
+            self.output.reserve(value.len() + 16);
             self.output.extend_from_slice(value.as_bytes());
         } else {
             write_string(self.output, value);

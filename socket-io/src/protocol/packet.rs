@@ -87,6 +87,18 @@ pub enum Packet {
 }
 
 impl Packet {
+    /// The arguments of an event or acknowledgement.
+    pub(super) fn args_mut(&mut self) -> Option<&mut RawArgs> {
+        match self {
+            Self::Event { event, .. } => Some(&mut event.args),
+            Self::Ack { args, .. } => Some(args),
+            Self::Connect { .. }
+            | Self::Disconnect { .. }
+            | Self::ConnectError { .. }
+            | Self::Ignored { .. } => None,
+        }
+    }
+
     /// Name of the namespace the packet belongs to.
     pub fn namespace(&self) -> &Text {
         match self {

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context as TaskContext, Poll, Waker, ready};
 use std::time::Duration;
 
@@ -14,9 +15,9 @@ use tokio::time::{Instant, Sleep};
 use super::SocketIo;
 use super::eio3;
 use super::error::Failure;
-use super::extract::{Context, Question};
+use super::extract::Context;
 use super::handler;
-use super::handlers::{Callees, EventCallees};
+use super::handlers::{Callee, EventCallees, Handlers};
 use super::inbox::{Arrival, Inbox, Screening, Turn};
 use super::joining::{Joining, Progress};
 use super::limit::Budgets;
@@ -33,6 +34,8 @@ const LEFT_LIMIT: usize = 32;
 pub(crate) struct Connection {
     pub(crate) io: SocketIo,
     pub(crate) sender: Sender,
+    /// A handler has begun to wait since the task looked at the state.
+    has_changed: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -46,6 +49,10 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
+    /// Events in streams, which nobody has read.
+    streamed: usize,
+    /// Bytes of the events that handlers and streams have.
+    held: usize,
     /// The connection has ended, and the server counts its handlers.
     is_over: bool,
     /// The task waits for one of them to end.
@@ -71,6 +78,7 @@ impl Connection {
         Self {
             io,
             sender,
+            has_changed: AtomicBool::new(false),
             state: Mutex::default(),
         }
     }
@@ -138,22 +146,48 @@ impl Connection {
         self.state.lock().sockets.len()
     }
 
+    /// Bytes of the `auth` that is kept for its sockets.
+    pub(super) fn auth_bytes(&self) -> usize {
+        let state = self.state.lock();
+        state.sockets.iter().map(Socket::auth_bytes).sum()
+    }
+
     fn has_left(&self, namespace: &str) -> bool {
         let mut state = self.state.lock();
         state.left.retain(|(_, left)| left.elapsed() < LEFT_GRACE);
         state.left.iter().any(|(name, _)| **name == *namespace)
     }
 
-    /// Counts a handler until the guard is dropped.
-    pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
+    /// Counts a handler, and the bytes of its event, until the guard is dropped.
+    pub(crate) fn start_handler(self: &Arc<Self>, bytes: usize) -> Held {
         let mut state = self.state.lock();
         state.running += 1;
+        state.held += bytes;
+        self.has_changed.store(true, Ordering::Relaxed);
         let is_over = state.is_over;
         drop(state);
         if is_over {
             self.io.count_unfinished(1);
         }
-        RunningHandler(self.clone())
+        self.held(true, bytes)
+    }
+
+    /// The same for an event in a stream, which takes the place of a handler. The end of the server waits for handlers only.
+    pub(crate) fn start_streaming(self: &Arc<Self>, bytes: usize) -> Held {
+        let mut state = self.state.lock();
+        state.streamed += 1;
+        state.held += bytes;
+        self.has_changed.store(true, Ordering::Relaxed);
+        drop(state);
+        self.held(false, bytes)
+    }
+
+    fn held(self: &Arc<Self>, is_handler: bool, bytes: usize) -> Held {
+        Held {
+            connection: self.clone(),
+            is_handler,
+            bytes,
+        }
     }
 
     /// The connection has ended.
@@ -174,10 +208,14 @@ impl Connection {
         if is_first { state.running } else { 0 }
     }
 
-    /// Whether too many handlers are running, and when an authorization may end. The task is woken when a handler has ended, or when one may end sooner.
-    fn poll_state(&self, limit: usize, cx: &TaskContext<'_>) -> (bool, Option<Instant>) {
+    /// Whether too many handlers are running, or have too much, and when an authorization may end. The task is woken when a handler has ended, or when an
+    /// authorization may end sooner.
+    fn poll_state(&self, cx: &TaskContext<'_>) -> (bool, Option<Instant>) {
+        let config = self.io.config();
         let mut state = self.state.lock();
-        state.is_busy = state.running >= limit;
+        let crowded = state.running + state.streamed >= config.max_handlers;
+        state.is_busy = crowded || state.held >= config.max_handler_bytes;
+        self.has_changed.store(false, Ordering::Relaxed);
         let is_known = |waker: &Waker| waker.will_wake(cx.waker());
         let previous = if state.waker.as_ref().is_some_and(is_known) {
             None
@@ -222,18 +260,28 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
 
-pub(crate) struct RunningHandler(Arc<Connection>);
+/// What a connection's client has set going and is not done: a handler, or an event in a stream.
+pub(crate) struct Held {
+    connection: Arc<Connection>,
+    is_handler: bool,
+    bytes: usize,
+}
 
-impl Drop for RunningHandler {
+impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.running -= 1;
+        let mut state = self.connection.state.lock();
+        if self.is_handler {
+            state.running -= 1;
+        } else {
+            state.streamed -= 1;
+        }
+        state.held -= self.bytes;
         let was_busy = std::mem::take(&mut state.is_busy);
         let waker = was_busy.then(|| state.waker.clone()).flatten();
         let is_over = state.is_over;
         drop(state);
-        if is_over {
-            self.0.io.count_unfinished(-1);
+        if is_over && self.is_handler {
+            self.connection.io.count_unfinished(-1);
         }
         if let Some(waker) = waker {
             waker.wake();
@@ -253,8 +301,12 @@ pub(crate) struct Driver {
     pub(super) budgets: Option<Box<Budgets>>,
     /// Bytes of the messages of the packet that is arriving.
     arrived: usize,
+    /// The one that the last event was for, so that it need not be looked for.
+    current: Option<Socket>,
     /// It was polled before.
     has_begun: bool,
+    /// What the connection's state and the clock say is to be asked anew.
+    looks: bool,
     /// No namespace was joined yet.
     pub(super) is_new: bool,
     /// Too many handlers are running.
@@ -288,7 +340,9 @@ impl Driver {
             inbox: None,
             budgets: None,
             arrived: 0,
+            current: None,
             has_begun: false,
+            looks: true,
             is_new: true,
             is_busy: false,
             deadline,
@@ -325,18 +379,21 @@ impl Driver {
                 return Poll::Ready(Step::Progress(progress));
             }
         }
-        let config = self.connection.io.config();
-        let (is_busy, expiry) = self.connection.poll_state(config.max_handlers, cx);
-        self.is_busy = is_busy;
-        let deadline = earlier(self.deadline, expiry);
-        if poll_timer(&mut self.timer, deadline, cx).is_ready() {
-            return Poll::Ready(Step::TimeUp);
+        // Once for all messages that have arrived together, unless something changes meanwhile.
+        if self.looks || self.connection.has_changed.load(Ordering::Relaxed) {
+            let (is_busy, expiry) = self.connection.poll_state(cx);
+            self.is_busy = is_busy;
+            let deadline = earlier(self.deadline, expiry);
+            if poll_timer(&mut self.timer, deadline, cx).is_ready() {
+                return Poll::Ready(Step::TimeUp);
+            }
+            self.looks = false;
         }
         if let Some(inbox) = &mut self.inbox {
-            if let Some(turn) = inbox.poll(cx, is_busy) {
+            if let Some(turn) = inbox.poll(cx, self.is_busy) {
                 return Poll::Ready(Step::Turn(turn));
             }
-            if inbox.is_full(config.inbox_limit) {
+            if inbox.is_full(self.connection.io.config().inbox_limit) {
                 ready!(self.engine.poll_drive(cx));
                 return Poll::Ready(Step::Closed);
             }
@@ -350,7 +407,7 @@ impl Driver {
         })
     }
 
-    fn handle_message(&mut self, message: Message) {
+    fn handle_message(&mut self, message: Message, handlers: &mut Option<Arc<Handlers>>) {
         if self.violated {
             return;
         }
@@ -358,7 +415,7 @@ impl Driver {
         match self.decoder.handle(message) {
             Ok(Some(packet)) => {
                 let size = std::mem::take(&mut self.arrived);
-                self.handle_packet(packet, size);
+                self.handle_packet(packet, size, handlers);
             }
             Ok(None) => {}
             Err(error) => self.violate(&error.to_string()),
@@ -368,19 +425,19 @@ impl Driver {
 
     /// Attachments that are awaited have so much time from now on, if they had no limit yet. Before the first namespace there is another one.
     pub(super) fn limit_attachments(&mut self) {
-        if self.is_new {
+        if self.is_new || self.decoder.awaiting() == self.deadline.is_some() {
             return;
         }
-        if !self.decoder.awaiting() {
-            self.deadline = None;
-        } else if self.deadline.is_none() {
-            let time = self.connection.io.config().attachment_timeout;
-            self.deadline = Instant::now().checked_add(time);
-        }
+        self.looks = true;
+        self.deadline = if self.deadline.is_some() {
+            None
+        } else {
+            Instant::now().checked_add(self.connection.io.config().attachment_timeout)
+        };
     }
 
     /// The one match over the packets of a client; this one came in messages of `size` bytes together.
-    fn handle_packet(&mut self, packet: Packet, size: usize) {
+    fn handle_packet(&mut self, packet: Packet, size: usize, handlers: &mut Option<Arc<Handlers>>) {
         match packet {
             Packet::Connect { namespace, .. } if self.is_eio3() => {
                 let name = namespace.slice_ref(eio3::namespace(&namespace));
@@ -407,7 +464,7 @@ impl Driver {
                         let inbox = self.inbox.get_or_insert_default();
                         inbox.push(&socket, arrival);
                     } else {
-                        self.dispatch(socket, arrival);
+                        self.dispatch(socket, arrival, handlers);
                     }
                 }
             }
@@ -434,48 +491,56 @@ impl Driver {
         } else {
             namespace
         };
-        let socket = self.connection.socket(namespace);
+        let current = self.current.take();
+        let current = current
+            .filter(|socket| **socket.namespace().name() == *namespace && socket.is_connected());
+        let socket = current.or_else(|| self.connection.socket(namespace));
         if socket.is_none() && !self.connection.has_left(namespace) {
             self.violate("packet for a namespace that was not joined");
         }
         socket.filter(is_heard)
     }
 
-    fn handle_turn(&mut self, turn: Turn) {
+    fn handle_turn(&mut self, turn: Turn, handlers: &mut Option<Arc<Handlers>>) {
         match turn {
             Turn::Next(socket, arrival) => {
                 if is_heard(&socket) {
-                    self.dispatch(socket, arrival);
+                    self.dispatch(socket, arrival, handlers);
                 }
             }
             Turn::Screened(screening, result) => self.finish_screening(screening, result),
         }
     }
 
-    fn dispatch(&mut self, socket: Socket, arrival: Arrival) {
+    fn dispatch(&mut self, socket: Socket, arrival: Arrival, handlers: &mut Option<Arc<Handlers>>) {
         let Arrival { event, ack, size } = arrival;
+        let context = Context::new(socket, event, ack);
+        if context.socket.registry().is_none() {
+            let registry = context.socket.namespace().registry();
+            let known = handlers.take().filter(|handlers| registry.has(handlers));
+            let known = &**handlers.insert(known.unwrap_or_else(|| registry.handlers()));
+            let callees = known.callees(registry, &context.event);
+            let called = callees.map(|callees| self.run_all(callees, &context));
+            if called.is_some() {
+                self.current = Some(context.socket).filter(Socket::is_connected);
+                return;
+            }
+        }
         let EventCallees {
             any,
             middlewares,
             named,
-        } = socket.event_callees(&event.name);
+        } = context.socket.event_callees(&context.event);
         if any.is_empty() && named.is_empty() && middlewares.is_none() {
             // Nobody reads the arguments, but what is no JSON still ends the connection.
-            if let Err(error) = event.args.validate() {
+            if let Err(error) = context.args.validate() {
                 self.violate(&error.to_string());
             }
             return;
         }
-        let context = Context {
-            socket,
-            event: event.name,
-            args: event.args,
-            ack: ack.map(Question::new),
-            reason: None,
-        };
-        self.run_all(&any, &context);
+        self.run_all(any.iter(&context.socket), &context);
         let Some(middlewares) = middlewares else {
-            return self.run_all(&named, &context);
+            return self.run_all(named.iter(&context.socket), &context);
         };
         if !is_heard(&context.socket) {
             return;
@@ -494,7 +559,7 @@ impl Driver {
     fn finish_screening(&mut self, screening: Screening, result: Result<(), Failure>) {
         let context = screening.context;
         match result {
-            Ok(()) => self.run_all(&screening.handlers, &context),
+            Ok(()) => self.run_all(screening.handlers.iter(&context.socket), &context),
             Err(failure) if failure.is_violation() => self.violate_by(&failure),
             Err(failure) => {
                 handler::fail(&context, failure);
@@ -502,8 +567,8 @@ impl Driver {
         }
     }
 
-    fn run_all(&mut self, callees: &Callees, context: &Context) {
-        for callee in callees.iter(&context.socket) {
+    fn run_all<'a>(&mut self, callees: impl Iterator<Item = Callee<'a>>, context: &Context) {
+        for callee in callees {
             if !is_heard(&context.socket) {
                 return;
             }
@@ -585,11 +650,23 @@ impl Future for Driver {
         if !std::mem::replace(&mut this.has_begun, true) && this.is_eio3() {
             this.join(&Text::from_static("/"), None);
         }
+        if this
+            .current
+            .as_ref()
+            .is_some_and(|socket| !socket.is_connected())
+        {
+            this.current = None;
+        }
+        this.looks = true;
+        // Those of the namespace that the last event was for, as long as events come one upon the other.
+        let mut handlers = None;
         loop {
-            match ready!(this.poll_step(cx)) {
-                Step::Message(message) => this.handle_message(message),
+            let step = ready!(this.poll_step(cx));
+            this.looks |= !matches!(step, Step::Message(_));
+            match step {
+                Step::Message(message) => this.handle_message(message, &mut handlers),
                 Step::Progress(progress) => this.go_on(progress),
-                Step::Turn(turn) => this.handle_turn(turn),
+                Step::Turn(turn) => this.handle_turn(turn, &mut handlers),
                 Step::TimeUp => this.handle_time_up(),
                 Step::Closed => break,
             }

@@ -134,10 +134,20 @@ pub(crate) fn to_one(
         let outgoing = outgoing(socket.namespace(), event, data)?;
         return identity.send(socket, outgoing, flags);
     }
-    let packet = encode(socket.namespace(), event, ack, data, flags)?;
-    let packet = packet.with_latest(event, latest);
-    let policy = socket.namespace().config().emit_overflow;
-    match queue(socket, &packet, flags, policy)? {
+    let config = socket.namespace().config();
+    let policy = config.emit_overflow;
+    let outcome = if latest.is_none() && !flags.volatile && !socket.watches_outgoing() {
+        // Nobody else has a share in it.
+        let (name, limit) = (socket.namespace().name(), config.max_attachments);
+        let packet = config.parser.encode_event(name, event, ack, data, limit)?;
+        let sent = socket.send_once(flagged(packet, flags));
+        settle(socket, sent, flags.overflow.unwrap_or(policy))
+    } else {
+        let packet = encode(socket.namespace(), event, ack, data, flags)?;
+        let packet = packet.with_latest(event, latest);
+        queue(socket, &packet, flags, policy)
+    };
+    match outcome? {
         Outcome::Overflowed => Err(EmitError::Disconnected),
         outcome => Ok(outcome),
     }
@@ -253,7 +263,17 @@ fn queue(
     if flags.volatile {
         return socket.send_volatile(packet.encoded());
     }
-    let outcome = push(socket, packet.encoded(), flags.overflow.unwrap_or(policy))?;
+    let sent = socket.send(packet.encoded());
+    settle(socket, sent, flags.overflow.unwrap_or(policy))
+}
+
+/// Does what the policy says where there was no room.
+fn settle(
+    socket: &Socket,
+    sent: Result<Outcome, EmitError>,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    let outcome = overflow(socket, sent, policy)?;
     if outcome == Outcome::Overflowed {
         report_overflow(socket);
     }
@@ -266,7 +286,15 @@ pub(crate) fn push(
     packet: &Encoded,
     policy: OverflowPolicy,
 ) -> Result<Outcome, EmitError> {
-    match (socket.send(packet), policy) {
+    overflow(socket, socket.send(packet), policy)
+}
+
+fn overflow(
+    socket: &Socket,
+    sent: Result<Outcome, EmitError>,
+    policy: OverflowPolicy,
+) -> Result<Outcome, EmitError> {
+    match (sent, policy) {
         (Err(EmitError::Full { .. }), OverflowPolicy::Disconnect) => {
             let connection = socket.connection();
             Tally::count(&connection.io.tally().overflowed);

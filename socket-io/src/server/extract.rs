@@ -11,7 +11,7 @@ use super::error::{EmitError, Failure};
 use super::socket::Socket;
 use super::{Handshake, SocketIo};
 use crate::common::{Data, EventName, State};
-use crate::protocol::{AckId, DisconnectReason, RawArgs};
+use crate::protocol::{AckId, DisconnectReason, Event, RawArgs};
 
 /// What a handler is called with.
 #[derive(Clone, Debug)]
@@ -24,6 +24,17 @@ pub struct Context {
 }
 
 impl Context {
+    /// For an event of a client's.
+    pub(crate) fn new(socket: Socket, event: Event, ack: Option<AckId>) -> Self {
+        Self {
+            socket,
+            event: event.name,
+            args: event.args,
+            ack: ack.map(Question::new),
+            reason: None,
+        }
+    }
+
     /// The socket.
     pub fn socket(&self) -> &Socket {
         &self.socket

@@ -34,7 +34,7 @@ pub trait Handler<Arguments>: Send + Sync + 'static {
     /// # Errors
     ///
     /// When an argument cannot be had.
-    fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Failure>>, Failure>;
+    fn call(&self, context: &Context) -> Result<BoxFuture<Result<(), Failure>>, Failure>;
 }
 
 /// A middleware: like a [`Handler`], but it returns a `Result`. `Ok` lets the socket join, or its event pass; a [`Grant`] sets until when the socket is authorized,
@@ -45,7 +45,7 @@ pub trait Middleware<Arguments>: Send + Sync + 'static {
     /// # Errors
     ///
     /// When an argument cannot be had.
-    fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure>;
+    fn call(&self, context: &Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure>;
 }
 
 macro_rules! handlers {
@@ -57,12 +57,14 @@ macro_rules! handlers {
             Fut::Output: Serialize + Send,
             $($argument: FromContext,)*
         {
-            fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> {
+            fn call(&self, context: &Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> {
                 if !(false $(|| $argument::READS_ARGS)*) {
                     context.args.validate().map_err(Failure::Args)?;
                 }
-                let future = self($($argument::from_context(&context)?),*);
-                Ok(Box::pin(async move { reply(&future.await, &context) }))
+                let future = self($($argument::from_context(context)?),*);
+                let question = context.ack.clone();
+                let asked = question.map(|question| (context.socket.clone(), question));
+                Ok(Box::pin(async move { reply(&future.await, asked.as_ref()) }))
             }
         }
 
@@ -74,16 +76,17 @@ macro_rules! handlers {
             E: Into<Refusal>,
             $($argument: FromContext,)*
         {
-            fn call(&self, context: Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> {
+            fn call(&self, context: &Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> {
                 if !(false $(|| $argument::READS_ARGS)*) {
                     context.args.validate().map_err(Failure::Args)?;
                 }
-                let future = self($($argument::from_context(&context)?),*);
+                let future = self($($argument::from_context(context)?),*);
+                let socket = context.socket.clone();
                 Ok(Box::pin(async move {
                     let value = future.await.map_err(Into::into)?;
                     match (&value as &dyn Any).downcast_ref::<Grant>() {
-                        Some(grant) => context.socket.authorize(*grant)?,
-                        None => context.socket.insert_data(value),
+                        Some(grant) => socket.authorize(*grant)?,
+                        None => socket.insert_data(value),
                     }
                     Ok(())
                 }))
@@ -104,17 +107,17 @@ handlers!(A, B, C, D, E1, G, H, I);
 
 /// A handler whose types are forgotten.
 pub(crate) type ErasedHandler =
-    Arc<dyn Fn(Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> + Send + Sync>;
+    Arc<dyn Fn(&Context) -> Result<BoxFuture<Result<(), Failure>>, Failure> + Send + Sync>;
 /// A middleware whose types are forgotten.
 pub(crate) type ErasedMiddleware =
-    Arc<dyn Fn(Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> + Send + Sync>;
+    Arc<dyn Fn(&Context) -> Result<BoxFuture<Result<(), Refusal>>, Failure> + Send + Sync>;
 
 pub(crate) fn erase<A>(handler: impl Handler<A>) -> ErasedHandler {
-    Arc::new(move |context| handler.call(context))
+    Arc::new(move |context: &Context| handler.call(context))
 }
 
 pub(crate) fn erase_middleware<A>(middleware: impl Middleware<A>) -> ErasedMiddleware {
-    Arc::new(move |context| middleware.call(context))
+    Arc::new(move |context: &Context| middleware.call(context))
 }
 
 /// Runs a handler to its first wait, and lets it go on in a task of its own from there. Arguments that break the protocol are the caller's to deal with.
@@ -137,7 +140,7 @@ pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Fail
         socket = socket.log_id(),
         event = %Brief(&context.event),
     );
-    let called = span.in_scope(|| caught(|| handler(context.clone())));
+    let called = span.in_scope(|| caught(|| handler(context)));
     let future = match called.unwrap_or_else(|panic| Err(panic.into())) {
         Ok(future) => future,
         Err(failure) if failure.is_violation() => return Err(failure),
@@ -156,7 +159,7 @@ pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Fail
             }
         }
         Poll::Pending => {
-            let running = socket.connection().start_handler();
+            let running = socket.connection().start_handler(context.args.size());
             let context = Context {
                 // Only the handler needs them.
                 args: RawArgs::empty(),
@@ -179,7 +182,7 @@ pub(crate) async fn run_middlewares(
     context: Context,
 ) -> Result<(), Failure> {
     for middleware in middlewares.iter() {
-        let future = caught(|| middleware(context.clone()))??;
+        let future = caught(|| middleware(&context))??;
         CatchPanic(future).await?.map_err(Failure::Returned)?;
     }
     Ok(())

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -109,17 +110,43 @@ impl List {
     }
 }
 
+/// Hashes the names of events. What is in the table comes from the program and not from clients, so it need not withstand anybody.
+#[derive(Default)]
+struct NameHasher(u64);
+
+impl Hasher for NameHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(FACTOR);
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.0 ^= u64::from(byte);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+}
+
 pub(crate) type RoomHook = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
 
+/// All handlers of a registry, as they were at one time.
 #[derive(Clone, Default)]
-struct Handlers {
+pub(crate) struct Handlers {
+    /// No two that differ have the same.
+    version: u64,
     middlewares: Arc<[ErasedMiddleware]>,
     connect: List,
     disconnecting: List,
     disconnect: List,
     any: List,
     any_outgoing: List,
-    events: HashMap<Text, List>,
+    events: HashMap<Text, List, BuildHasherDefault<NameHasher>>,
     server_events: HashMap<Text, Arc<[ErasedServerHandler]>>,
     rooms: Arc<[RoomHook]>,
     /// `None` where there are none, so that events do not touch a count that is shared by all threads.
@@ -151,6 +178,21 @@ impl Handlers {
         }
     }
 
+    /// Those for an event, in their order. `None` if there are none, or if a middleware has to let it pass.
+    pub(crate) fn callees<'a>(
+        &'a self,
+        registry: &'a Registry,
+        event: &str,
+    ) -> Option<impl Iterator<Item = Callee<'a>>> {
+        let named = self.events.get(event).map(List::entries);
+        let (any, named) = (self.any.entries(), named.unwrap_or_default());
+        if self.event_middlewares.is_some() || any.is_empty() && named.is_empty() {
+            return None;
+        }
+        let entries = any.iter().chain(named);
+        Some(entries.map(move |entry| Callee { registry, entry }))
+    }
+
     fn remove(&mut self, id: HandlerId) -> Option<List> {
         let lists = [
             &mut self.connect,
@@ -172,7 +214,9 @@ pub(crate) fn push<T: Clone>(list: &mut Arc<[T]>, item: T) {
 /// Handlers that can be added and taken away while they are in use. No handler is dropped under the lock.
 #[derive(Default)]
 pub(crate) struct Registry {
-    handlers: RwLock<Handlers>,
+    handlers: RwLock<Arc<Handlers>>,
+    /// That of the handlers, for those who have a copy.
+    version: AtomicU64,
     /// Whether there are handlers for outgoing events, for those who send.
     watches_outgoing: AtomicBool,
     /// Whether somebody wants to know of rooms.
@@ -184,22 +228,38 @@ pub(crate) struct Registry {
 impl Registry {
     /// A registry that starts with the same handlers. One that is called once is so for both.
     pub(crate) fn copy(&self) -> Self {
-        let copy = Self {
-            handlers: RwLock::new(self.handlers.read().clone()),
-            ..Self::default()
-        };
-        copy.refresh(&copy.handlers.read());
+        let handlers = self.handlers.read().clone();
+        let copy = Self::default();
+        copy.change(|own| *own = Handlers::clone(&handlers));
         copy
     }
 
-    /// Brings the flags up to date; called with the lock held.
-    fn refresh(&self, handlers: &Handlers) {
+    /// The handlers as they are now.
+    pub(crate) fn handlers(&self) -> Arc<Handlers> {
+        self.handlers.read().clone()
+    }
+
+    /// Whether the handlers are still these.
+    pub(crate) fn has(&self, handlers: &Handlers) -> bool {
+        self.version.load(Ordering::Acquire) == handlers.version
+    }
+
+    /// Changes the handlers. What comes out of it can be dropped without the lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Handlers) -> T) -> T {
+        static VERSION: AtomicU64 = AtomicU64::new(1);
+        let mut guard = self.handlers.write();
+        // What is left of the old ones, if they are in use, has no handler that the new ones have not.
+        let handlers = Arc::make_mut(&mut guard);
+        let value = change(handlers);
+        handlers.version = VERSION.fetch_add(1, Ordering::Relaxed);
         let outgoing = !handlers.any_outgoing.is_empty();
         self.watches_outgoing.store(outgoing, Ordering::Release);
         let rooms = !handlers.rooms.is_empty();
         self.watches_rooms.store(rooms, Ordering::Release);
         let limited = handlers.event_limit.is_some();
         self.limits_events.store(limited, Ordering::Release);
+        self.version.store(handlers.version, Ordering::Release);
+        value
     }
 
     pub(crate) fn add(
@@ -214,27 +274,24 @@ impl Registry {
             Times::Once => Some(Arc::default()),
             Times::Always => None,
         };
-        let mut handlers = self.handlers.write();
         let entry = Entry { id, handler, taken };
-        handlers.list_mut(on).insert(entry, place);
-        self.refresh(&handlers);
+        self.change(|handlers| handlers.list_mut(on).insert(entry, place));
         id
     }
 
     pub(crate) fn add_middleware(&self, middleware: ErasedMiddleware) {
-        push(&mut self.handlers.write().middlewares, middleware);
+        self.change(|handlers| push(&mut handlers.middlewares, middleware));
     }
 
     pub(crate) fn add_event_middleware(&self, middleware: ErasedMiddleware) {
-        let mut handlers = self.handlers.write();
-        push(
-            handlers.event_middlewares.get_or_insert_default(),
-            middleware,
-        );
+        self.change(|handlers| {
+            let list = handlers.event_middlewares.get_or_insert_default();
+            push(list, middleware);
+        });
     }
 
     pub(crate) fn set_farewell(&self, farewell: Farewell) {
-        let previous = self.handlers.write().farewell.replace(farewell);
+        let previous = self.change(|handlers| handlers.farewell.replace(farewell));
         drop(previous);
     }
 
@@ -243,9 +300,7 @@ impl Registry {
     }
 
     pub(crate) fn set_event_limit(&self, limit: Given) {
-        let mut handlers = self.handlers.write();
-        handlers.event_limit = Some(limit);
-        self.refresh(&handlers);
+        self.change(|handlers| handlers.event_limit = Some(limit));
     }
 
     /// The limit for events. Where there is none, that is a load.
@@ -257,45 +312,38 @@ impl Registry {
     }
 
     pub(crate) fn add_server_event(&self, event: &str, handler: ErasedServerHandler) {
-        let mut handlers = self.handlers.write();
-        let list = handlers.server_events.entry(event.into()).or_default();
-        push(list, handler);
+        self.change(|handlers| {
+            let list = handlers.server_events.entry(event.into()).or_default();
+            push(list, handler);
+        });
     }
 
     pub(crate) fn add_room_hook(&self, hook: RoomHook) {
-        let mut handlers = self.handlers.write();
-        push(&mut handlers.rooms, hook);
-        self.refresh(&handlers);
+        self.change(|handlers| push(&mut handlers.rooms, hook));
     }
 
     /// Takes a handler away; false when it is gone already.
     pub(crate) fn remove(&self, id: HandlerId) -> bool {
-        let mut handlers = self.handlers.write();
-        let before = handlers.remove(id);
-        handlers.events.retain(|_, list| !list.is_empty());
-        self.refresh(&handlers);
-        drop(handlers);
+        let before = self.change(|handlers| {
+            let before = handlers.remove(id);
+            handlers.events.retain(|_, list| !list.is_empty());
+            before
+        });
         before.is_some()
     }
 
     /// Takes all of that kind away.
     pub(crate) fn clear(&self, on: On<'_>) {
-        let mut handlers = self.handlers.write();
-        let before = match on {
+        let before = self.change(|handlers| match on {
             On::Event(name) => handlers.events.remove(name),
             on => Some(std::mem::take(handlers.list_mut(on))),
-        };
-        self.refresh(&handlers);
-        drop(handlers);
+        });
         drop(before);
     }
 
     /// Takes everything away.
     pub(crate) fn clear_all(&self) {
-        let mut handlers = self.handlers.write();
-        let before = std::mem::take(&mut *handlers);
-        self.refresh(&handlers);
-        drop(handlers);
+        let before = self.change(std::mem::take);
         drop(before);
     }
 

@@ -143,7 +143,7 @@ impl Driver {
     /// Whether an event may pass. If not, what is to become of it is done.
     pub(super) fn admits(&mut self, socket: &Socket, arrival: &Arrival) -> bool {
         let own = socket.namespace().registry().event_limit();
-        let Some(given) = own.or(self.connection.io.config().event_limit) else {
+        let Some(given) = own.or_else(|| self.connection.io.config().event_limit) else {
             return true;
         };
         let Err(wait) = self.take(&given, arrival.size) else {

@@ -3,16 +3,20 @@
 use serde::Serialize;
 
 use super::error::Failure;
-use super::extract::Context;
+use super::extract::Question;
+use super::socket::Socket;
 use crate::protocol::{Answer, answer_with};
 use crate::refusal::Refusal;
 
-/// Acknowledges with what a handler returned, if the client wants that. An error is reported, too.
-pub(crate) fn reply<T: Serialize>(value: &T, context: &Context) -> Result<(), Failure> {
-    answer_with(value, Reply(context))
+/// Acknowledges with what a handler returned, if its client wants that. An error is reported, too.
+pub(crate) fn reply<T: Serialize>(
+    value: &T,
+    asked: Option<&(Socket, Question)>,
+) -> Result<(), Failure> {
+    answer_with(value, Reply(asked))
 }
 
-struct Reply<'a>(&'a Context);
+struct Reply<'a>(Option<&'a (Socket, Question)>);
 
 impl Answer for Reply<'_> {
     type Outcome = Result<(), Failure>;
@@ -22,9 +26,9 @@ impl Answer for Reply<'_> {
     }
 
     fn value<T: Serialize + ?Sized>(self, value: &T) -> Result<(), Failure> {
-        match &self.0.ack {
-            Some(question) => {
-                let sent = self.0.socket.acknowledge(question, value);
+        match self.0 {
+            Some((socket, question)) => {
+                let sent = socket.acknowledge(question, value);
                 sent.map_err(Failure::Reply)
             }
             None => Ok(()),

@@ -319,6 +319,21 @@ impl Socket {
         })
     }
 
+    /// The same for a packet that nobody else sends, and that has no key.
+    pub(crate) fn send_once(&self, packet: Encoded) -> Result<Outcome, EmitError> {
+        self.check_sending()?;
+        self.queue(packet)?;
+        Ok(Outcome::Queued)
+    }
+
+    fn queue(&self, packet: Encoded) -> Result<(), SendError> {
+        let sender = &self.0.connection.sender;
+        match packet.into_single() {
+            Ok(frame) => sender.send_frame(frame),
+            Err(packet) => sender.send_frames(packet.header(), packet.attachments()),
+        }
+    }
+
     /// The same, unless something else waits. There is nothing that it could replace, so its key means nothing.
     pub(crate) fn send_volatile(&self, packet: &Encoded) -> Result<Outcome, EmitError> {
         self.check_sending()?;
@@ -358,8 +373,7 @@ impl Socket {
             return Err(EmitError::Expired);
         }
         if question.take() {
-            let sender = &self.0.connection.sender;
-            sender.send_frames(packet.header(), packet.attachments())?;
+            self.queue(packet)?;
         }
         Ok(())
     }
@@ -628,6 +642,11 @@ impl Socket {
 
     pub(crate) fn identity(&self) -> Option<&Identity> {
         self.0.identity.as_deref()
+    }
+
+    pub(crate) fn auth_bytes(&self) -> usize {
+        let auth = self.0.auth.as_deref();
+        auth.map_or(0, |auth| auth.as_str().len())
     }
 
     pub(crate) fn raw_auth(&self) -> Option<RawJson> {

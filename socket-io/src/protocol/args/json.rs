@@ -16,8 +16,10 @@ use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use super::ArgsError;
 use super::any::AnyJson;
+use super::syntax::is_json;
 use super::visit::{ArgsVisitor, Wanted};
 use crate::protocol::binary;
+use crate::protocol::decode::{trim_end, trim_start};
 use crate::protocol::json_reader::{JsonReader, ReadError};
 
 /// The name under which the writers recognise arguments that are JSON text already.
@@ -26,9 +28,11 @@ pub(in crate::protocol) const RAW_ARGS: &str = "$socket_io::private::RawArgs";
 /// A JSON array, and the attachments that its placeholders stand for.
 #[derive(Clone, Debug)]
 pub(super) struct JsonArgs {
-    /// Starts with the name in case of an event; not yet checked beyond its brackets.
+    /// Ends with the array; not yet checked beyond its brackets. In front may be what else was in the message.
     text: Text,
-    /// Where the first argument starts, or the closing bracket stands.
+    /// Where the array starts, with the name in case of an event.
+    open: usize,
+    /// How far behind that the first argument starts, or the closing bracket stands.
     start: usize,
     attachments: Option<Arc<[Bytes]>>,
     /// Set once the text is known to be well-formed and its placeholders to be legal.
@@ -55,6 +59,7 @@ impl JsonArgs {
     pub(super) const fn empty() -> Self {
         Self {
             text: Text::from_static("[]"),
+            open: 0,
             start: 1,
             attachments: None,
             checked: Checked::new(),
@@ -68,9 +73,35 @@ impl JsonArgs {
         Self {
             text,
             start,
-            attachments: None,
-            checked: Checked::new(),
+            ..Self::empty()
         }
+    }
+
+    /// Arguments whose text follows.
+    pub(super) fn sought(start: usize) -> Self {
+        Self {
+            start,
+            ..Self::empty()
+        }
+    }
+
+    /// The array is this part of a text. Arguments that came without one stay as they are.
+    pub(super) fn find_in(&mut self, text: Text, open: usize, end: usize) {
+        if open == end {
+            return;
+        }
+        self.text = if end == text.len() {
+            text
+        } else {
+            text.slice_ref(text.get(..end).unwrap_or_default())
+        };
+        self.open = open;
+        debug_assert!(self.array().starts_with('[') && self.array().ends_with(']'));
+    }
+
+    /// All of the array.
+    fn array(&self) -> &str {
+        self.text.get(self.open..).unwrap_or_default()
     }
 
     pub(super) fn attach(&mut self, attachments: Vec<Bytes>) {
@@ -80,10 +111,8 @@ impl JsonArgs {
     }
 
     pub(super) fn json(&self) -> &str {
-        self.text
-            .get(self.start..self.text.len() - 1)
-            .unwrap_or_default()
-            .trim_matches([' ', '\n', '\r', '\t'])
+        let args = self.text.get(self.open + self.start..self.text.len() - 1);
+        trim_end(trim_start(args.unwrap_or_default()))
     }
 
     pub(super) fn attachments(&self) -> &[Bytes] {
@@ -97,7 +126,7 @@ impl JsonArgs {
         if self.attachments.is_some() {
             self.read::<AnyJson>(Wanted::All)?;
         } else {
-            check_syntax(&self.text)?;
+            check_syntax(self.array())?;
         }
         self.mark_checked();
         Ok(())
@@ -110,7 +139,7 @@ impl JsonArgs {
 
     pub(super) fn read<'a, T: Deserialize<'a>>(&'a self, wanted: Wanted) -> Result<T, ArgsError> {
         let visitor = || ArgsVisitor::new(self.start > 1, wanted);
-        let text = &*self.text;
+        let text = self.array();
         let Some(attachments) = &self.attachments else {
             let mut fast = serde_json::Deserializer::from_str(text);
             let value = fast.deserialize_seq(visitor());
@@ -169,6 +198,10 @@ impl Serialize for AsBytes<'_> {
 
 /// Checks a JSON text of any depth, without recursion. Half surrogate pairs and huge numbers are in order.
 pub(in crate::protocol) fn check_syntax(text: &str) -> Result<(), ArgsError> {
+    if is_json(text) {
+        return Ok(());
+    }
+    // It knows what to say about it.
     match serde_json::from_str(text) {
         Ok(IgnoredAny) => Ok(()),
         Err(error) => Err(ArgsError::Syntax(error.to_string())),

@@ -7,17 +7,21 @@ const BLOCK: usize = 32;
 pub(in crate::protocol) fn write_string(output: &mut Vec<u8>, text: &str) {
     output.reserve(text.len() + 2);
     output.push(b'"');
-    for block in text.as_bytes().chunks(BLOCK) {
+    let (blocks, rest) = text.as_bytes().split_at(text.len() - text.len() % BLOCK);
+    for block in blocks.chunks_exact(BLOCK) {
         if block
             .iter()
             .fold(false, |any, &byte| any | is_escaped(byte))
         {
-            for &byte in block {
-                write_byte(output, byte);
-            }
+            block.iter().for_each(|&byte| write_byte(output, byte));
         } else {
             output.extend_from_slice(block);
         }
+    }
+    if rest.iter().any(|&byte| is_escaped(byte)) {
+        rest.iter().for_each(|&byte| write_byte(output, byte));
+    } else {
+        output.extend_from_slice(rest);
     }
     output.push(b'"');
 }

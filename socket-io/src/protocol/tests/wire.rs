@@ -217,7 +217,9 @@ fn a_binary_event_without_payload_still_takes_its_attachments() {
 
 #[test]
 fn arguments_share_the_buffer_of_the_message() {
-    let message = engine_io::Text::from("2/adm,[\"name\",\"argument\"]");
+    // A short name is copied instead.
+    let name = "name".repeat(20);
+    let message = engine_io::Text::from(format!("2/adm,[\"{name}\",\"argument\"]"));
     let range = message.as_bytes().as_ptr_range();
     let Ok(Some(Packet::Event {
         namespace, event, ..
