@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tungstenite::error::{CapacityError, Error};
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
@@ -27,6 +26,7 @@ use super::whole;
 use crate::deflate::{Agreed, Inflater};
 use crate::packet::Message;
 use crate::session::Side;
+use crate::sync::TcpStream;
 use crate::text::Text;
 
 /// What one read takes at most.
@@ -498,5 +498,24 @@ mod tests {
             b"half".to_vec().into(),
         ];
         assert_eq!(inbox, expected);
+    }
+
+    #[test]
+    fn nothing_may_come_behind_a_close_frame() {
+        const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
+        const MESSAGE: &[u8] = b"\x81\x024a";
+        let together = [CLOSE, MESSAGE].concat();
+        for pieces in [&[&together[..]][..], &[CLOSE, MESSAGE]] {
+            let stream = Stream::Other(Box::new(tokio::io::duplex(1).0));
+            let mut websocket = WebSocket::client(stream, &[], 1000, None);
+            let mut inbox = VecDeque::new();
+            let (last, before) = pieces.split_last().unwrap();
+            for piece in before {
+                assert_eq!(websocket.feed(piece, &mut inbox), Ok(()));
+            }
+            let end = websocket.feed(last, &mut inbox);
+            assert_eq!(end, Err(End::Violation(1002)), "{pieces:?}");
+            assert!(inbox.is_empty());
+        }
     }
 }
