@@ -246,10 +246,24 @@ async fn requests_in_one_write_are_answered_in_their_order() {
 async fn a_storm_of_sessions_that_are_abandoned_leaves_nothing() {
     let config = ServerConfig::default()
         .ping_interval(Duration::from_millis(500))
-        .ping_timeout(Duration::from_millis(500))
+        .ping_timeout(Duration::from_secs(3))
         .upgrade_timeout(Duration::from_millis(500));
     let host = Host::echo(config).await;
-    let mut others = host.websocket().await;
+    // One that is well answers its pings, and its messages come back all the while.
+    let mut well = host.websocket().await;
+    let (stop, mut stopped) = tokio::sync::oneshot::channel::<()>();
+    let well = tokio::spawn(async move {
+        while stopped.try_recv().is_err() {
+            well.send("4there?").await;
+            loop {
+                match well.text().await.as_str() {
+                    "2" => well.send("3").await,
+                    text => break assert_eq!(text, "4there?"),
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
     let mut crowd = Vec::new();
     for number in 0..CROWD {
         let (address, headers) = (host.address, upgrade_headers());
@@ -280,22 +294,9 @@ async fn a_storm_of_sessions_that_are_abandoned_leaves_nothing() {
     for task in crowd {
         soon(task).await.unwrap();
     }
-    let mut messages = 0;
-    // The one that is well answers its pings, and its messages come back all the while.
-    soon(async {
-        while host.server.sessions() > 1 || messages < 10 {
-            others.send("4there?").await;
-            loop {
-                match others.text().await.as_str() {
-                    "2" => others.send("3").await,
-                    text => break assert_eq!(text, "4there?"),
-                }
-            }
-            messages += 1;
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    until(|| host.server.sessions() == 1).await;
+    stop.send(()).unwrap();
+    soon(well).await.unwrap();
 }
 
 #[tokio::test]

@@ -238,3 +238,17 @@ fn a_client_is_held_to_the_same_rules() {
         }
     }
 }
+
+#[test]
+fn nothing_counts_behind_a_close_frame() {
+    const CLOSE: &[u8] = b"\x88\x02\x03\xe8";
+    const MESSAGE: &[u8] = b"\xc1\x01\0";
+    for bytes in [CLOSE, &[CLOSE, MESSAGE].concat()] {
+        let stream = Stream::Other(Box::new(tokio::io::duplex(1).0));
+        let mut client = WebSocket::client(stream, &[], 1000, None);
+        client.agreed = Some(agreed(DeflateConfig::default(), 15));
+        let mut inbox = VecDeque::new();
+        assert_eq!(client.feed(bytes, &mut inbox), Err(End::Closed));
+        assert!(inbox.is_empty());
+    }
+}
