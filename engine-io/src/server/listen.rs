@@ -16,7 +16,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::Server;
 use super::acceptor::Acceptor;
-use super::hosting::host;
+use super::hosting::{ByHyper, Host};
+use super::service::{EngineService, NoService, Respond};
 use crate::connection::Stream;
 use crate::request::ConnectionInfo;
 use crate::tls::TlsConfig;
@@ -76,7 +77,19 @@ impl Listener {
             stop.await;
             server.close();
         };
-        serve(self.listener, self.server.service(), stop).await;
+        self.server.service().serve(self.listener, stop).await;
+    }
+}
+
+impl<R: Respond> EngineService<NoService, R> {
+    /// Serves this on a listener until `stop` is ready, as [`serve`] does with any service, with less memory and time for a request: over HTTP/1.1, plain
+    /// requests for the responder's path need no hyper.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`].
+    pub async fn serve(self, listener: impl Into<Acceptor>, stop: impl Future<Output = ()>) {
+        serve_by(listener.into(), self, stop).await;
     }
 }
 
@@ -97,7 +110,10 @@ where
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let acceptor = listener.into();
+    serve_by(listener.into(), ByHyper(service), stop).await;
+}
+
+async fn serve_by(acceptor: Acceptor, host: impl Host, stop: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(acceptor.max_connections));
     let mut stop = pin!(stop);
     let (stopping, stopped) = watch::channel(());
@@ -106,10 +122,10 @@ where
             accepted = accept(&acceptor, &places) => accepted,
             () = &mut stop => break,
         };
-        let (tls, service, stopped) = (acceptor.tls.clone(), service.clone(), stopped.clone());
+        let (tls, host, stopped) = (acceptor.tls.clone(), host.clone(), stopped.clone());
         tokio::spawn(async move {
             if let Some((stream, info, http2)) = negotiate(stream, info, tls).await {
-                host(stream, info, http2, service, stopped).await;
+                host.host(stream, info, http2, stopped).await;
             }
             drop(place);
         });

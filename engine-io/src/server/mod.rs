@@ -1,17 +1,21 @@
 //! The server role: sessions over HTTP requests and WebSockets.
 
 mod acceptor;
+mod body;
 mod compression;
 mod config;
 mod cookie;
 mod cors;
 mod encoding;
+mod head;
 mod headers;
 mod hosting;
+mod http1;
 mod jsonp;
 mod listen;
 mod polling;
 mod refusal;
+mod rewound;
 mod route;
 mod service;
 #[cfg(unix)]
@@ -27,7 +31,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version, header};
-use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
@@ -53,6 +56,7 @@ use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
 use refusal::bare;
 use route::{Query, Route, is_upgrade, route};
+use upgraded::Upgrade;
 #[allow(unused_imports)] // without TLS
 pub(crate) use upgraded::downcast;
 
@@ -319,7 +323,7 @@ impl Server {
                 }
                 let mut response = websocket::accept(parts);
                 let agreed = websocket::agree(config.deflate, wire.binary, parts, &mut response);
-                if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                if let Some(upgrade) = Upgrade::take(&mut parts.extensions) {
                     let max_payload = config.max_payload;
                     let websocket = websocket::upgraded(upgrade, max_payload, agreed);
                     let sid = sid.clone();
@@ -430,7 +434,7 @@ impl Server {
         }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
-        if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+        if let Some(upgrade) = Upgrade::take(&mut parts.extensions) {
             let upgraded = websocket::upgraded(upgrade, config.max_payload, agreed);
             tokio::spawn(async move {
                 if let Some(websocket) = upgraded.await {
