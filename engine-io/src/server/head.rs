@@ -6,7 +6,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderName, HeaderValue};
-use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use httparse::Status;
 
@@ -14,11 +13,12 @@ use httparse::Status;
 const HEADERS: usize = 64;
 
 /// What a connection's bytes begin with.
+#[allow(clippy::large_enum_variant)] // the usual one, and moved on at once
 pub(crate) enum Head {
     /// A part of a request's head, or nothing.
     Partial,
-    /// A plain request, and the length of its body.
-    Request(Box<Parts>, u64),
+    /// A plain request, with the length of its body.
+    Request(Request<u64>),
     /// Something else.
     Other,
 }
@@ -35,9 +35,9 @@ pub(crate) fn take_head(bytes: &mut Bytes, matches: impl Fn(&Uri) -> bool) -> He
         Err(_) => Head::Other,
         Ok(Status::Complete(length)) => match plain(&request, bytes, matches) {
             None => Head::Other,
-            Some((parts, body)) => {
+            Some(request) => {
                 bytes.advance(length);
-                Head::Request(parts, body)
+                Head::Request(request)
             }
         },
     }
@@ -47,7 +47,7 @@ fn plain(
     request: &httparse::Request<'_, '_>,
     bytes: &Bytes,
     matches: impl Fn(&Uri) -> bool,
-) -> Option<(Box<Parts>, u64)> {
+) -> Option<Request<u64>> {
     let method = match request.method? {
         "GET" => Method::GET,
         "POST" => Method::POST,
@@ -87,9 +87,11 @@ fn plain(
     if length > 0 && method != Method::POST {
         return None;
     }
-    let mut parts = Box::new(Request::new(()).into_parts().0);
-    (parts.method, parts.uri, parts.headers) = (method, uri, headers);
-    Some((parts, length))
+    let mut request = Request::new(length);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Some(request)
 }
 
 /// Digits only; more than 18 of them are more than anybody has.
@@ -158,4 +160,178 @@ fn date() -> [u8; 29] {
         LAST.set((second, text));
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken of a text, and what is left of it.
+    fn take(text: &str) -> (Head, Bytes) {
+        let mut bytes = Bytes::copy_from_slice(text.as_bytes());
+        let head = take_head(&mut bytes, |uri| uri.path().starts_with("/engine.io/"));
+        (head, bytes)
+    }
+
+    #[test]
+    fn plain_requests_are_taken_and_what_follows_stays() {
+        for (text, method, length) in [
+            (
+                "GET /engine.io/?a=b HTTP/1.1\r\nHost: a\r\n\r\n",
+                Method::GET,
+                0,
+            ),
+            (
+                "\r\nGET /engine.io/?a=b HTTP/1.1\nhost:a\n\n",
+                Method::GET,
+                0,
+            ),
+            (
+                "OPTIONS /engine.io/?a=b HTTP/1.1\r\nHOST:  a \r\n\r\n",
+                Method::OPTIONS,
+                0,
+            ),
+            (
+                "POST /engine.io/?a=b HTTP/1.1\r\nHost: a\r\nContent-Length: 007\r\n\r\n",
+                Method::POST,
+                7,
+            ),
+            (
+                "GET /engine.io/?a=b HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive, Upgrade\r\nContent-Length: 0\r\n\r\n",
+                Method::GET,
+                0,
+            ),
+        ] {
+            let (head, rest) = take(&format!("{text}more"));
+            let Head::Request(request) = head else {
+                panic!("not taken: {text}");
+            };
+            assert_eq!(
+                (request.method(), *request.body()),
+                (&method, length),
+                "{text}"
+            );
+            assert_eq!(request.uri(), "/engine.io/?a=b");
+            assert_eq!(request.headers()["host"], "a");
+            assert_eq!(rest, "more");
+            // Every beginning of it is too little.
+            for end in 0..text.len() {
+                let (head, rest) = take(&text[..end]);
+                assert!(matches!(head, Head::Partial), "{}", &text[..end]);
+                assert_eq!(rest, text[..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_stays_where_it_is() {
+        let many = "a: b\r\n".repeat(HEADERS + 1);
+        for (request, headers) in [
+            ("HEAD /engine.io/ HTTP/1.1", ""),
+            ("get /engine.io/ HTTP/1.1", ""),
+            ("GET /engine.io/ HTTP/1.0", ""),
+            ("GET /other/ HTTP/1.1", ""),
+            ("GET http://a/engine.io/ HTTP/1.1", ""),
+            ("OPTIONS * HTTP/1.1", ""),
+            ("GET /engine.io/\u{1} HTTP/1.1", ""),
+            ("GET /engine.io/ HTTP/1.1", "Connection: close\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "Content-Length: 1\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "Name : a\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "a: b\r\n c\r\n"),
+            ("GET /engine.io/ HTTP/1.1", &many),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Transfer-Encoding: chunked\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1\r\nExpect: 100-continue\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1\r\nContent-Length: 1\r\n",
+            ),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length: 1, 1\r\n"),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length: +1\r\n"),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length: -1\r\n"),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1000000000000000000\r\n",
+            ),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length:\r\n"),
+        ] {
+            let text = format!("{request}\r\n{headers}\r\n1");
+            let (head, rest) = take(&text);
+            assert!(matches!(head, Head::Other), "{text}");
+            assert_eq!(rest, text);
+        }
+    }
+
+    #[track_caller]
+    fn check(response: http::response::Builder, body: &'static str, last: bool, expected: &str) {
+        let response = response.body(Bytes::from(body)).unwrap();
+        let mut output = Vec::new();
+        write_head(&mut output, &response, last);
+        assert_eq!(String::from_utf8(output).unwrap(), expected);
+    }
+
+    #[test]
+    fn answers_have_a_length_where_it_means_something() {
+        let answer = |status| Response::builder().status(status).header("date", "now");
+        check(
+            answer(200)
+                .header("content-type", "text/plain")
+                .header("content-length", "7"),
+            "ok",
+            false,
+            "HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n",
+        );
+        check(
+            answer(400).header("connection", "close"),
+            "",
+            true,
+            "HTTP/1.1 400 Bad Request\r\ndate: now\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+        check(
+            answer(204),
+            "",
+            false,
+            "HTTP/1.1 204 No Content\r\ndate: now\r\n\r\n",
+        );
+        check(
+            answer(304),
+            "",
+            false,
+            "HTTP/1.1 304 Not Modified\r\ndate: now\r\n\r\n",
+        );
+        check(
+            Response::builder()
+                .status(101)
+                .header("connection", "Upgrade"),
+            "",
+            false,
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\r\n",
+        );
+        check(
+            answer(599),
+            "",
+            false,
+            "HTTP/1.1 599 \r\ndate: now\r\ncontent-length: 0\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn answers_have_the_date() {
+        let mut output = Vec::new();
+        write_head(&mut output, &Response::new(Bytes::new()), false);
+        let text = String::from_utf8(output).unwrap();
+        let date = text.split("date: ").nth(1).unwrap().trim_end();
+        let time = httpdate::parse_http_date(date).unwrap();
+        assert!(time <= SystemTime::now());
+        assert!(time + std::time::Duration::from_secs(60) > SystemTime::now());
+    }
 }

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{HeaderMap, Request, Response, StatusCode, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 use tokio::time::Sleep;
@@ -32,7 +32,7 @@ use super::upgraded;
 use crate::connection::{Stream, now};
 use crate::request::ConnectionInfo;
 
-/// How long a connection may take to send the headers of a request, and how long it may be idle.
+/// How long a connection may take to send the headers of a request, and how long it may be idle, or take nothing of an answer.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// What one read takes at most.
 const READ_SIZE: usize = 16 * 1024;
@@ -68,8 +68,8 @@ pub(crate) async fn serve<R: Respond>(
     };
     let mut ahead = Bytes::new();
     let mut idle = Idle::default();
+    idle.begin();
     loop {
-        idle.begin();
         let mut pieces = 0;
         let head = poll_fn(|cx| -> Poll<io::Result<Head>> {
             loop {
@@ -92,15 +92,13 @@ pub(crate) async fn serve<R: Respond>(
                     Poll::Ready(piece) if ahead.is_empty() => ahead = piece,
                     Poll::Ready(piece) => ahead = [&ahead[..], &piece].concat().into(),
                     Poll::Pending if ended => return Poll::Ready(Ok(Head::Partial)),
-                    Poll::Pending => {
-                        return idle.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
-                    }
+                    Poll::Pending => return idle.poll(cx),
                 }
                 pieces += 1;
             }
         });
-        let (mut parts, length) = match head.await? {
-            Head::Request(parts, length) => (parts, length),
+        let mut request = match head.await? {
+            Head::Request(request) => request,
             Head::Other => return Ok(Some((stream, ahead))),
             Head::Partial => {
                 shutdown(stream).await;
@@ -108,11 +106,12 @@ pub(crate) async fn serve<R: Respond>(
             }
         };
 
-        parts.extensions.insert(info);
+        request.extensions_mut().insert(info);
         let mut upgrade = None;
-        if wants_upgrade(&parts.headers) {
-            upgrade = Some(upgraded::offer(&mut parts.extensions));
+        if wants_upgrade(request.headers()) {
+            upgrade = Some(upgraded::offer(request.extensions_mut()));
         }
+        let (parts, length) = request.into_parts();
         let here = usize::try_from(length)
             .unwrap_or(usize::MAX)
             .min(ahead.len());
@@ -121,7 +120,7 @@ pub(crate) async fn serve<R: Respond>(
             // It would keep the request's memory.
             ahead = Bytes::new();
         }
-        let mut responding = Box::pin(responder.respond(http::Request::from_parts(*parts, body)));
+        let mut responding = Box::pin(responder.respond(Request::from_parts(parts, body)));
         let response = poll_fn(|cx| -> Poll<io::Result<_>> {
             if let Poll::Ready(response) = responding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(Some(response)));
@@ -146,35 +145,28 @@ pub(crate) async fn serve<R: Respond>(
         };
         stream = returned;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            write(&mut stream, response, false).await?;
+            write(&mut stream, response, false, &mut idle).await?;
             if let Some(upgrade) = upgrade {
                 let _ = upgrade.send((stream, ahead));
             }
             return Ok(None);
         }
         let last = unread > DISCARDED || says_close(response.headers()) || is_over(stopped);
-        write(&mut stream, response, last).await?;
+        write(&mut stream, response, last, &mut idle).await?;
         if last {
             shutdown(stream).await;
             return Ok(None);
         }
-        if unread > 0 {
-            idle.begin();
-            poll_fn(|cx| -> Poll<io::Result<()>> {
-                while unread > 0 {
-                    match poll_read(&mut stream, cx, unread as usize)? {
-                        Poll::Ready(piece) if piece.is_empty() => {
-                            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
-                        }
-                        Poll::Ready(piece) => unread -= piece.len() as u64,
-                        Poll::Pending => {
-                            return idle.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()));
-                        }
-                    }
-                }
-                Poll::Ready(Ok(()))
-            })
-            .await?;
+        while unread > 0 {
+            let piece = poll_fn(|cx| match poll_read(&mut stream, cx, unread as usize) {
+                Poll::Pending => idle.poll(cx),
+                read @ Poll::Ready(_) => read,
+            });
+            let piece = piece.await?;
+            if piece.is_empty() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            unread -= piece.len() as u64;
         }
     }
 }
@@ -196,8 +188,13 @@ impl Idle {
         self.deadline = now().checked_add(IDLE_TIMEOUT);
     }
 
-    /// Ready when the connection has been idle for too long.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// An error when the peer has let the connection wait for too long.
+    fn poll<T>(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        self.poll_deadline(cx)
+            .map(|()| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
@@ -237,7 +234,13 @@ fn says_close(headers: &HeaderMap) -> bool {
     connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
 }
 
-async fn write(stream: &mut Stream, response: Response<Bytes>, last: bool) -> io::Result<()> {
+/// Writes an answer. A peer that takes nothing of it for too long loses the connection.
+async fn write(
+    stream: &mut Stream,
+    response: Response<Bytes>,
+    last: bool,
+    idle: &mut Idle,
+) -> io::Result<()> {
     let mut output = OUTPUT.take();
     output.clear();
     write_head(&mut output, &response, last);
@@ -248,12 +251,19 @@ async fn write(stream: &mut Stream, response: Response<Bytes>, last: bool) -> io
     }
     let mut head = &output[..];
     while !head.is_empty() || !body.is_empty() {
+        // What comes after the last write, the next request, has its time from here on, too.
+        idle.begin();
         let written = poll_fn(|cx| {
             let stream = Pin::new(&mut *stream);
-            if body.is_empty() {
-                return stream.poll_write(cx, head);
+            let written = if body.is_empty() {
+                stream.poll_write(cx, head)
+            } else {
+                stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&body)])
+            };
+            match written {
+                Poll::Pending => idle.poll(cx),
+                written @ Poll::Ready(_) => written,
             }
-            stream.poll_write_vectored(cx, &[IoSlice::new(head), IoSlice::new(&body)])
         });
         let written = written.await?;
         if written == 0 {
@@ -266,7 +276,11 @@ async fn write(stream: &mut Stream, response: Response<Bytes>, last: bool) -> io
     if output.capacity() <= READ_SIZE + COPIED {
         OUTPUT.set(output);
     }
-    poll_fn(|cx| Pin::new(&mut *stream).poll_flush(cx)).await
+    poll_fn(|cx| match Pin::new(&mut *stream).poll_flush(cx) {
+        Poll::Pending => idle.poll(cx),
+        flushed @ Poll::Ready(_) => flushed,
+    })
+    .await
 }
 
 /// Says goodbye, in the way of the stream.

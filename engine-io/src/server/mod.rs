@@ -212,9 +212,12 @@ impl Server {
         let jsonp = query.jsonp.clone();
         let response = match route(parts, query, config, &self.inner.registry) {
             Ok(Route::Handshake(transport, wire, late)) => {
-                self.handshake(parts, transport, wire, late).await
+                // In a box, so that the requests that follow need no room for it.
+                Box::pin(self.handshake(parts, transport, wire, late)).await
             }
-            Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
+            Ok(Route::Candidate(shared, binary)) => {
+                Box::pin(self.candidate(parts, shared, binary)).await
+            }
             Ok(Route::Poll(shared)) => {
                 let mut response = polling::poll(&shared).await;
                 if self.is_refusing() && shared.lock().is_closed() {

@@ -19,12 +19,14 @@ use crate::tls;
 pub(crate) enum Upgrade {
     Hyper(OnUpgrade),
     /// Of the stand-alone listener's own connections.
-    Own(oneshot::Receiver<(Stream, Bytes)>),
+    Own(Handover),
 }
+
+type Handover = oneshot::Receiver<(Stream, Bytes)>;
 
 /// The latter in a request's extensions, which ask for `Clone`.
 #[derive(Clone)]
-struct Offer(Arc<Mutex<Option<oneshot::Receiver<(Stream, Bytes)>>>>);
+struct Offer(Arc<Mutex<Option<Handover>>>);
 
 /// Lets the request have the stream that is sent, and what was read ahead of it.
 pub(crate) fn offer(extensions: &mut Extensions) -> oneshot::Sender<(Stream, Bytes)> {

@@ -9,6 +9,7 @@ mod deflate;
 mod draining;
 mod handshake;
 mod hosting;
+mod http1;
 mod http2;
 mod limits;
 mod listening;
