@@ -39,10 +39,11 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::extract::State as Shared;
 use axum::http::StatusCode;
-use axum::http::header::{HOST, ORIGIN};
 use axum::routing::post;
 use serde::Deserialize;
-use socket_io::{Auth, Data, EventName, Grant, Refusal, Socket, SocketData, SocketIo, State};
+use socket_io::{
+    AllowedOrigins, Auth, Data, EventName, Grant, Refusal, Socket, SocketData, SocketIo, State,
+};
 use tokio::net::TcpListener;
 
 /// Names and passwords.
@@ -95,21 +96,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let io = SocketIo::builder()
         .state(tokens.clone())
         // Browsers let pages of every origin open WebSockets, so the server has to look.
-        .allow_request(|parts| {
-            let headers = &parts.headers;
-            let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
-            let is_ours = match (text(ORIGIN), text(HOST)) {
-                (Some(origin), host) => origin.split("//").nth(1) == host,
-                (None, _) => true,
-            };
-            async move {
-                if is_ours {
-                    Ok(())
-                } else {
-                    Err("another origin".to_owned())
-                }
-            }
-        })
+        .allowed_origins(AllowedOrigins::same_host())
         .build();
     io.of("/")
         .middleware(enter)

@@ -4,8 +4,10 @@
 //!
 //! ```text
 //! cargo build --profile fast --example bench_server
-//! target/fast/examples/bench_server --port 3000 [--threads 1]
+//! target/fast/examples/bench_server --port 3000 [--threads 1] [--args value]
 //! ```
+//!
+//! `echo` and `ack` pass their arguments on unread, or, with `--args value`, read them into values and write those.
 //!
 //! | event | what happens |
 //! |---|---|
@@ -19,7 +21,7 @@
 
 use std::error::Error;
 
-use socket_io::{Data, RawArgs, Refusal, Socket, SocketIo, Value};
+use socket_io::{Args, Data, Namespace, RawArgs, Refusal, Socket, SocketIo, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -42,13 +44,32 @@ fn option(name: &str) -> Option<String> {
     std::env::args().skip_while(|word| word != name).nth(1)
 }
 
-async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
-    let io = SocketIo::builder().build();
-    io.of("/")
+fn echo_raw(namespace: Namespace) -> Namespace {
+    namespace
         .on("echo", async |socket: Socket, args: RawArgs| {
             socket.emit("echo", &args).map_err(Refusal::from)
         })
         .on("ack", async |args: RawArgs| args)
+}
+
+fn echo_values(namespace: Namespace) -> Namespace {
+    namespace
+        .on(
+            "echo",
+            async |socket: Socket, Data(args): Data<Args<Value>>| {
+                socket.emit("echo", &args).map_err(Refusal::from)
+            },
+        )
+        .on("ack", async |Data(args): Data<Args<Value>>| args)
+}
+
+async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
+    let io = SocketIo::builder().build();
+    let namespace = match option("--args").as_deref() {
+        Some("value") => echo_values(io.of("/")),
+        _ => echo_raw(io.of("/")),
+    };
+    namespace
         .on("bin", async |socket: Socket, args: RawArgs| {
             socket.emit("bin", &args).map_err(Refusal::from)
         })

@@ -99,8 +99,8 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stop = async {
         tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = quitted.recv() => {}
+            interrupted = tokio::signal::ctrl_c() => interrupted,
+            Some(quitted) = quitted.recv() => quitted,
         }
     };
     tokio::pin!(stop);
@@ -108,7 +108,10 @@ async fn measure() -> Result<(), Box<dyn Error>> {
     while options.count.is_none_or(|count| view.asked() < count) {
         tokio::select! {
             biased; // what has happened to the connection is told first
-            () = &mut stop => break,
+            stopped = &mut stop => {
+                stopped?;
+                break;
+            }
             event = events.recv() => {
                 if let Some(state) = state(event)? {
                     view.set_state(state)?;
@@ -119,7 +122,10 @@ async fn measure() -> Result<(), Box<dyn Error>> {
                 let answer = socket.emit_with_ack::<Args<Value>>(&options.event, &()).timeout(PATIENCE);
                 let answer = tokio::select! {
                     answer = answer => answer,
-                    () = &mut stop => break,
+                    stopped = &mut stop => {
+                        stopped?;
+                        break;
+                    }
                 };
                 let engine = socket.manager().engine();
                 let transport = engine.map_or_else(String::new, |engine| engine.transport().to_string());
@@ -174,7 +180,7 @@ struct View {
 }
 
 impl View {
-    fn new(url: String, quit: &mpsc::Sender<()>) -> io::Result<Self> {
+    fn new(url: String, quit: &mpsc::Sender<io::Result<()>>) -> io::Result<Self> {
         let is_terminal = io::stdout().is_terminal();
         let is_raw = is_terminal && io::stdin().is_terminal();
         if is_terminal {
@@ -185,11 +191,15 @@ impl View {
             let quit = quit.clone();
             // Nobody waits for this thread at the end: reading cannot be interrupted.
             std::thread::spawn(move || {
-                while let Ok(event) = event::read() {
-                    if ends(&event) && quit.blocking_send(()).is_err() {
-                        return;
+                let end = loop {
+                    match event::read() {
+                        Ok(event) if ends(&event) => break Ok(()),
+                        Ok(_) => {}
+                        Err(error) => break Err(error),
                     }
-                }
+                };
+                // The program may have ended for another reason.
+                let _ = quit.blocking_send(end);
             });
         }
         Ok(Self {

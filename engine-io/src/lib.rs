@@ -60,10 +60,16 @@ mod deflate;
 #[path = "no_deflate.rs"]
 mod deflate;
 mod frame;
+#[cfg(all(fuzzing, feature = "server", feature = "client", feature = "deflate"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod handshake;
 mod packet;
 mod payload;
 mod payload_v3;
+#[cfg(test)]
+mod properties;
+mod rate;
 mod session;
 mod sid;
 mod text;
@@ -76,6 +82,10 @@ mod wire;
     allow(dead_code, unused_imports)
 )]
 mod connection;
+#[cfg(shuttle)]
+#[doc(hidden)]
+#[allow(missing_docs)]
+pub mod model;
 #[cfg(feature = "server")]
 mod registry;
 #[cfg(all(feature = "io", not(feature = "server")))]
@@ -93,6 +103,8 @@ mod server_deflate;
 mod socket;
 #[cfg(feature = "server")]
 mod stats;
+#[cfg(feature = "io")]
+mod sync;
 #[cfg(feature = "tls")]
 mod tls;
 #[cfg(all(feature = "server", not(feature = "tls")))]
@@ -114,6 +126,7 @@ pub use handshake::{Handshake, HandshakeError};
 pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
+pub use rate::{Bucket, Rate};
 pub use session::{
     CloseReason, Counters, LatestKey, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
 };
@@ -126,9 +139,9 @@ pub use wire::{BinaryForm, Revision, Wire};
 pub use request::{ConnectionInfo, Request};
 #[cfg(feature = "server")]
 pub use server::{
-    Acceptor, ContentEncoding, Cookie, CookiePriority, Cors, EngineLayer, EngineService,
-    HttpCompression, Listener, NoService, Refusal, Respond, ResponseBody, SameSite, Server,
-    ServerConfig, serve,
+    Acceptor, AllowedOrigins, ConnectLimit, ContentEncoding, Cookie, CookiePriority, Cors,
+    EngineLayer, EngineService, HttpCompression, InvalidNetwork, Listener, Networks, NoService,
+    Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, TrustedProxies, serve,
 };
 #[cfg(feature = "io")]
 pub use socket::{Sender, Socket};

@@ -178,3 +178,45 @@ impl fmt::Debug for Registry {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use base64::Engine as _;
+    use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+    use super::*;
+
+    /// Nobody guesses an id from others: all but its last three bytes are random, each bit as often 0 as 1, and independent of those of the id before.
+    #[test]
+    fn ids_are_unguessable() {
+        const IDS: usize = 4096;
+        let registry = Registry::default();
+        let ids: Vec<[u8; 12]> = (0..IDS)
+            .map(|number| {
+                let sid = registry.next_sid().unwrap();
+                assert_eq!(sid.len(), 20);
+                let bytes = BASE64_URL_SAFE_NO_PAD.decode(sid.as_str()).unwrap();
+                let (random, counter) = bytes.split_at(12);
+                assert_eq!(counter, &(number as u32).to_be_bytes()[1..]);
+                random.try_into().unwrap()
+            })
+            .collect();
+        assert_eq!(ids.iter().collect::<HashSet<_>>().len(), IDS);
+        let changes: Vec<[u8; 12]> = ids
+            .windows(2)
+            .map(|pair| std::array::from_fn(|index| pair[0][index] ^ pair[1][index]))
+            .collect();
+        for bits in [&ids, &changes] {
+            for bit in 0..96 {
+                let set = bits
+                    .iter()
+                    .filter(|bytes| bytes[bit / 8] >> (bit % 8) & 1 == 1)
+                    .count();
+                // More than ten times the standard deviation, 32, away from the middle.
+                assert!(set.abs_diff(IDS / 2) < 350, "bit {bit} is set {set} times");
+            }
+        }
+    }
+}

@@ -15,7 +15,7 @@ use hyper::upgrade::OnUpgrade;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// The peer's address.
+    /// The peer's address; behind [trusted proxies](crate::ServerConfig::trusted_proxies), once the engine has seen it, the client's.
     pub remote_addr: Option<SocketAddr>,
     /// Whether the connection is encrypted.
     pub secure: bool,
@@ -180,12 +180,12 @@ impl Request {
         std::str::from_utf8(value).ok()
     }
 
-    /// The peer's address, if the HTTP server told it (see [`ConnectionInfo`]).
+    /// The peer's address, if the HTTP server told it (see [`ConnectionInfo`]); behind [trusted proxies](crate::ServerConfig::trusted_proxies), the client's.
     pub fn remote_addr(&self) -> Option<SocketAddr> {
         self.connection.remote_addr
     }
 
-    /// Whether the connection is encrypted.
+    /// Whether the connection is encrypted; behind [trusted proxies](crate::ServerConfig::trusted_proxies), the client's.
     pub fn is_secure(&self) -> bool {
         self.connection.secure
     }
@@ -221,9 +221,10 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Headers may hold secrets, so they are not printed.
+        // Headers and query may hold secrets, so they are not printed.
+        let path = self.target().split('?').next();
         f.debug_struct("Request")
-            .field("target", &self.target())
+            .field("path", &path.unwrap_or_default())
             .field("connection", &self.connection)
             .finish_non_exhaustive()
     }

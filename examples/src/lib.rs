@@ -13,6 +13,7 @@
 //! | `recovery` | a ticker whose readers miss nothing when their connection breaks |
 //! | `drain` | an end that sends clients elsewhere, a few at a time, and the health for a load balancer |
 //! | `rooms` | rooms: their events and sizes, who is in them, votes of all who are |
+//! | `limits` | the border of a public server: origins, proxies, and limits on connections, events and bytes |
 //! | `chat_terminal` | a client: the chat in a terminal, with reconnection; everything in one loop |
 //! | `client_streams` | a client: a robot in the chat, with streams and futures instead of handlers |
 //! | `client_blocking` | a client without asynchronous code: sends a file to `binary_upload` |

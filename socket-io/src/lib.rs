@@ -5,6 +5,30 @@ mod adapter;
 #[cfg(feature = "brotli")]
 mod brotli;
 mod common;
+#[cfg(feature = "server")]
+pub mod limit {
+    //! Limits on how much clients may do, none of which is on by default. Each is a [`Rate`]: so much in a while, and so much at once after a pause.
+    //!
+    //! | limit | of what | where | beyond it |
+    //! |---|---|---|---|
+    //! | [`ConnectLimit`] | sessions that an address opens | [`SocketIoBuilder::connect_limit`](crate::SocketIoBuilder::connect_limit) | status 429 with `Retry-After` |
+    //! | [`EventLimit`] | events and bytes that a client sends | [`Namespace::event_limit`](crate::Namespace::event_limit), [`SocketIoBuilder::event_limit`](crate::SocketIoBuilder::event_limit) | the event is refused, or the socket has to leave: [`Excess`] |
+    //!
+    //! For limits of one's own, such as on what a user does, there is the [`Bucket`]: it wants 16 bytes and the time.
+    //!
+    //! ```
+    //! use socket_io::SocketIo;
+    //! use socket_io::limit::{ConnectLimit, EventLimit};
+    //!
+    //! let io = SocketIo::builder().connect_limit(ConnectLimit::default()).event_limit(EventLimit::default()).build();
+    //! ```
+
+    pub use crate::server::{EventLimit, Excess};
+    pub use engine_io::{Bucket, ConnectLimit, Rate};
+}
+#[cfg(all(fuzzing, feature = "server"))]
+#[doc(hidden)]
+pub use server::fuzzing;
 pub mod protocol;
 mod refusal;
 #[cfg(feature = "server")]
@@ -26,8 +50,9 @@ pub use adapter::{
 pub use engine_io::DeflateConfig;
 #[cfg(feature = "server")]
 pub use engine_io::{
-    Acceptor, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters, HttpCompression,
-    Refusal as RequestRefusal, Revision, SameSite, Stats as EngineStats, Transport,
+    Acceptor, AllowedOrigins, Closed, ConnectionInfo, Cookie, CookiePriority, Cors, Counters,
+    HttpCompression, InvalidNetwork, Networks, Refusal as RequestRefusal, Revision, SameSite,
+    Stats as EngineStats, Transport, TrustedProxies,
 };
 #[cfg(feature = "tls")]
 pub use engine_io::{TlsConfig, TlsError};

@@ -16,10 +16,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::{Buf, Bytes};
-use tokio::net::TcpStream;
 
 use super::websocket::WebSocket;
 use crate::session::Session;
+use crate::sync::{TcpStream, thread_local};
 
 /// How many frames are written at once within a turn.
 const BUDGET: u32 = 1024;
@@ -36,17 +36,15 @@ struct Turn {
 
 /// The thread turns to a connection that has one message to handle, or none.
 pub(crate) fn begin_turn() {
-    let number = TURN.get().number.wrapping_add(1);
-    TURN.set(Turn {
-        number,
-        left: BUDGET,
-    });
+    let number = TURN.with(Cell::get).number.wrapping_add(1);
+    let left = BUDGET;
+    TURN.with(|turn| turn.set(Turn { number, left }));
 }
 
 /// The same with further messages behind that one.
 pub(crate) fn begin_batch() {
-    let number = TURN.get().number.wrapping_add(1);
-    TURN.set(Turn { number, left: 0 });
+    let number = TURN.with(Cell::get).number.wrapping_add(1);
+    TURN.with(|turn| turn.set(Turn { number, left: 0 }));
 }
 
 /// What senders need of an idle connection; it lies beside the session, under the same lock.
@@ -87,17 +85,15 @@ impl Direct {
         let Some(stream) = self.stream.as_ref().filter(|_| self.idle) else {
             return false;
         };
-        let Turn { number, left } = TURN.get();
+        let Turn { number, left } = TURN.with(Cell::get);
         if left == 0 || std::mem::replace(&mut self.turn, number) == number {
             return false;
         }
         let Some(frame) = session.poll_frame() else {
             return false;
         };
-        TURN.set(Turn {
-            number,
-            left: left - 1,
-        });
+        let left = left - 1;
+        TURN.with(|turn| turn.set(Turn { number, left }));
         let mut bytes = frame.into_websocket();
         // What stops it, the owner will find out.
         let written = stream.try_write(&bytes).unwrap_or_default();

@@ -13,7 +13,6 @@ use std::sync::Arc;
 use std::task::Waker;
 use std::time::Instant;
 
-use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
 
 pub(crate) use clock::Clock;
@@ -28,6 +27,7 @@ use crate::packet::{DecodeError, Message, Packet};
 use crate::request::Request;
 use crate::session::{CloseReason, LatestKey, ReadyState, SendError, Session};
 use crate::sid::Sid;
+use crate::sync::{Mutex, MutexGuard};
 use crate::transport::Transport;
 use crate::wire::{Revision, Wire};
 

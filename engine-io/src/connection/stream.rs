@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
-use tokio::net::TcpStream;
+
+use crate::sync::TcpStream;
 
 /// Any byte stream.
 pub(crate) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
@@ -20,8 +21,15 @@ pub(crate) enum Stream {
 }
 
 impl Stream {
+    #[cfg(not(shuttle))]
     pub(crate) fn tcp(stream: TcpStream) -> Self {
         Self::Tcp(Arc::new(stream))
+    }
+
+    /// The model makes its own.
+    #[cfg(shuttle)]
+    pub(crate) fn tcp(stream: tokio::net::TcpStream) -> Self {
+        Self::Other(Box::new(stream))
     }
 
     /// Whether what was written may wait in a buffer until it is flushed.

@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 #[cfg(unix)]
 use tokio::net::UnixListener;
 
+use super::networks::Networks;
 #[cfg(unix)]
 use super::unix::UnixSocket;
 use crate::connection::Stream;
@@ -37,6 +38,8 @@ pub struct Acceptor {
     /// Set by `Acceptor::tls`, which is there with the feature.
     pub(crate) tls: Option<TlsConfig>,
     pub(crate) max_connections: usize,
+    /// Who speaks the PROXY protocol.
+    pub(crate) balancers: Option<Networks>,
 }
 
 enum Source {
@@ -51,6 +54,7 @@ impl Acceptor {
             source,
             tls: None,
             max_connections: MAX_CONNECTIONS,
+            balancers: None,
         }
     }
 
@@ -86,6 +90,23 @@ impl Acceptor {
             "with a limit of 0 nobody could ever connect"
         );
         self.max_connections = connections;
+        self
+    }
+
+    /// Reads the PROXY protocol, version 1 or 2, from these load balancers, so that the address of a connection is the client's. Off by default.
+    ///
+    /// A connection from one of these networks that does not begin with its header within 10 s is closed; others are clients themselves, and no header of theirs is
+    /// believed. It comes in front of TLS, and says nothing of encryption. Balancers that speak HTTP say it in headers, see
+    /// [`trusted_proxies`](crate::ServerConfig::trusted_proxies).
+    ///
+    /// ```
+    /// # use engine_io::Acceptor;
+    /// # fn example(listener: tokio::net::TcpListener) -> Result<Acceptor, engine_io::InvalidNetwork> {
+    /// Ok(Acceptor::from(listener).proxy_protocol("10.0.0.0/8".parse()?))
+    /// # }
+    /// ```
+    pub fn proxy_protocol(mut self, balancers: Networks) -> Self {
+        self.balancers = Some(balancers);
         self
     }
 
@@ -132,6 +153,7 @@ impl fmt::Debug for Acceptor {
             .field("source", source)
             .field("tls", &self.tls.is_some())
             .field("max_connections", &self.max_connections)
+            .field("balancers", &self.balancers)
             .finish()
     }
 }

@@ -10,8 +10,11 @@ use http::HeaderMap;
 use http::request::Parts;
 
 use super::compression::HttpCompression;
+use super::connects::ConnectLimit;
 use super::cookie::Cookie;
 use super::cors::Cors;
+use super::forwarded::TrustedProxies;
+use super::origins::AllowedOrigins;
 use super::refusal::Refusal;
 use crate::deflate::DeflateConfig;
 use crate::packet::Message;
@@ -50,6 +53,9 @@ pub struct ServerConfig {
     pub(crate) destroy_upgrade: Option<Duration>,
     pub(crate) keep_request_parts: bool,
     pub(crate) deflate: Option<DeflateConfig>,
+    pub(crate) trusted_proxies: Option<Arc<TrustedProxies>>,
+    pub(crate) allowed_origins: Option<AllowedOrigins>,
+    pub(crate) connect_limit: Option<Arc<ConnectLimit>>,
 }
 
 impl Default for ServerConfig {
@@ -77,6 +83,9 @@ impl Default for ServerConfig {
             destroy_upgrade: Some(Duration::from_secs(1)),
             keep_request_parts: false,
             deflate: None,
+            trusted_proxies: None,
+            allowed_origins: None,
+            connect_limit: None,
         }
     }
 }
@@ -307,6 +316,52 @@ impl ServerConfig {
         self.cors = Some(cors);
         self
     }
+
+    /// Lets pages connect from these origins alone, over every transport: each request with another `Origin` header is refused with code 4, status 403 (400 if it
+    /// is for a WebSocket) and the text `Forbidden`. Off by default, as in the reference: any page may then open a WebSocket, with the user's cookies.
+    ///
+    /// This keeps pages out, and not programs, which send whatever header they like, or none. Requests without the header pass.
+    ///
+    /// ```
+    /// # use engine_io::ServerConfig;
+    /// let config = ServerConfig::default().allowed_origins(["https://app.example", "http://localhost:5173"]);
+    /// ```
+    ///
+    /// See [`AllowedOrigins`] for other rules, and for one list for this and [`cors`](Self::cors).
+    pub fn allowed_origins(mut self, origins: impl Into<AllowedOrigins>) -> Self {
+        self.allowed_origins = Some(origins.into());
+        self
+    }
+
+    /// Believes these proxies when they say for whom they speak, so that the address of a session, and whether it is encrypted, is the client's. By default
+    /// nobody is believed: both are those of the connection.
+    ///
+    /// Everything that looks at an address sees what is found out here: [`Request::remote_addr`](crate::Request::remote_addr),
+    /// [`connect_limit`](Self::connect_limit), and the [`ConnectionInfo`](crate::ConnectionInfo) among the extensions of what
+    /// [`allow_request`](Self::allow_request) and other hooks are given. The connection's own address must be known for that: the stand-alone listener tells it.
+    ///
+    /// ```
+    /// # use engine_io::ServerConfig;
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let config = ServerConfig::default().trusted_proxies("10.0.0.0/8, 2001:db8:7::/48".parse()?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn trusted_proxies(mut self, proxies: TrustedProxies) -> Self {
+        self.trusted_proxies = Some(Arc::new(proxies));
+        self
+    }
+
+    /// Limits how often clients of one address may open sessions. Off by default.
+    ///
+    /// ```
+    /// # use engine_io::{ConnectLimit, ServerConfig};
+    /// let config = ServerConfig::default().connect_limit(ConnectLimit::default());
+    /// ```
+    pub fn connect_limit(mut self, limit: ConnectLimit) -> Self {
+        self.connect_limit = Some(Arc::new(limit));
+        self
+    }
 }
 
 impl fmt::Debug for ServerConfig {
@@ -327,6 +382,9 @@ impl fmt::Debug for ServerConfig {
             .field("destroy_upgrade", &self.destroy_upgrade)
             .field("keep_request_parts", &self.keep_request_parts)
             .field("deflate", &self.deflate)
+            .field("trusted_proxies", &self.trusted_proxies)
+            .field("allowed_origins", &self.allowed_origins)
+            .field("connect_limit", &self.connect_limit)
             .finish_non_exhaustive()
     }
 }

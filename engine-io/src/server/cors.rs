@@ -26,7 +26,7 @@ use super::refusal::bare;
 /// Which pages of other origins may read the answers.
 ///
 /// It is the browser that keeps others out: their requests are answered, without the header that says so. A WebSocket is not bound by it at all: browsers
-/// do not ask. Check the `Origin` header in [`allow_request`](crate::ServerConfig::allow_request) for that.
+/// do not ask. [`allowed_origins`](crate::ServerConfig::allowed_origins) is for that, and takes the same list.
 #[derive(Clone)]
 pub struct Cors {
     origin: Origin,
@@ -39,7 +39,7 @@ pub struct Cors {
 }
 
 #[derive(Clone)]
-enum Origin {
+pub(crate) enum Origin {
     Any,
     Fixed(HeaderValue),
     Reflected,
@@ -94,6 +94,10 @@ impl Cors {
             max_age: None,
             preflight: Some(StatusCode::NO_CONTENT),
         }
+    }
+
+    pub(crate) fn allowed(&self) -> &Origin {
+        &self.origin
     }
 
     /// Whether pages may send cookies. Default false.

@@ -17,12 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use super::Server;
 use super::acceptor::Acceptor;
 use super::hosting::{ByHyper, Host};
+use super::proxy_protocol;
 use super::service::{EngineService, NoService, Respond};
 use crate::connection::Stream;
 use crate::request::ConnectionInfo;
 use crate::tls::TlsConfig;
 
-/// How long a connection may take to negotiate TLS.
+/// How long a connection may take to negotiate TLS, and how long a load balancer may take to say whose connection it is.
 const NEGOTIATION_TIMEOUT: Duration = Duration::from_secs(10);
 /// The first pause after the system refused a connection, for instance because it has no more file descriptors; each further one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -123,7 +124,18 @@ async fn serve_by(acceptor: Acceptor, host: impl Host, stop: impl Future<Output 
             () = &mut stop => break,
         };
         let (tls, host, stopped) = (acceptor.tls.clone(), host.clone(), stopped.clone());
+        let address = info.remote_addr.map(|address| address.ip());
+        let balancers = acceptor.balancers.as_ref();
+        let is_balancer = balancers.is_some_and(|balancers| balancers.contains_peer(address));
         tokio::spawn(async move {
+            let announced = if is_balancer {
+                announce(stream, info).await
+            } else {
+                Some((stream, info))
+            };
+            let Some((stream, info)) = announced else {
+                return;
+            };
             if let Some((stream, info, http2)) = negotiate(stream, info, tls).await {
                 host.host(stream, info, http2, stopped).await;
             }
@@ -153,6 +165,22 @@ async fn accept(
                 tokio::time::sleep(pause).await;
                 pause = LAST_PAUSE.min(pause * 2);
             }
+        }
+    }
+}
+
+/// Lets a load balancer say whose connection it is. `None` when it does not.
+async fn announce(mut stream: Stream, info: ConnectionInfo) -> Option<(Stream, ConnectionInfo)> {
+    let read = proxy_protocol::read(&mut stream);
+    let read = tokio::time::timeout(NEGOTIATION_TIMEOUT, read).await;
+    match read.unwrap_or_else(|elapsed| Err(elapsed.into())) {
+        Ok(client) => {
+            let info = client.map_or(info, ConnectionInfo::new);
+            Some((stream, info))
+        }
+        Err(error) => {
+            tracing::debug!(name: "proxy_protocol_failed", target: "engine_io", %error);
+            None
         }
     }
 }

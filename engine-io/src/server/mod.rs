@@ -4,16 +4,21 @@ mod acceptor;
 mod body;
 mod compression;
 mod config;
+mod connects;
 mod cookie;
 mod cors;
 mod encoding;
+mod forwarded;
 mod head;
 mod headers;
 mod hosting;
 mod http1;
 mod jsonp;
 mod listen;
+mod networks;
+mod origins;
 mod polling;
+mod proxy_protocol;
 mod refusal;
 mod rewound;
 mod route;
@@ -24,9 +29,12 @@ mod upgraded;
 mod websocket;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 
 use bytes::Bytes;
 use http::request::Parts;
@@ -37,28 +45,41 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc};
 pub use acceptor::Acceptor;
 pub use compression::HttpCompression;
 pub use config::ServerConfig;
+pub use connects::ConnectLimit;
 pub use cookie::{Cookie, CookiePriority, SameSite};
 pub use cors::Cors;
 pub use encoding::ContentEncoding;
+pub use forwarded::TrustedProxies;
 pub use listen::{Listener, serve};
+pub use networks::{InvalidNetwork, Networks};
+pub use origins::AllowedOrigins;
 pub use refusal::Refusal;
 pub use service::{EngineLayer, EngineService, NoService, Respond, ResponseBody};
 
 use crate::connection::{Shared, WebSocket, now};
 use crate::handshake::Handshake;
 use crate::registry::{Alive, Registry};
-use crate::request::Request as SessionRequest;
+use crate::request::{ConnectionInfo, Request as SessionRequest};
 use crate::session::Session;
 use crate::sid::Sid;
 use crate::socket::{Sender, Socket};
 use crate::stats::Stats;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
+use connects::Connects;
+#[cfg(fuzzing)]
+pub(crate) use jsonp::payload as jsonp_payload;
+#[cfg(shuttle)]
+pub(crate) use polling::{data, poll};
 use refusal::bare;
+#[cfg(fuzzing)]
+pub(crate) use route::Query as RequestQuery;
 use route::{Query, Route, is_upgrade, route};
 use upgraded::Upgrade;
 #[allow(unused_imports)] // without TLS
 pub(crate) use upgraded::downcast;
+#[cfg(shuttle)]
+pub(crate) use websocket::offer;
 
 /// Accepts Engine.IO sessions out of the requests of any HTTP server. Clones are handles to the same server.
 #[derive(Clone)]
@@ -76,6 +97,10 @@ struct Inner {
     refusing: AtomicBool,
     /// Refused requests by code.
     refused: [AtomicU64; 6],
+    /// How often sessions were opened, by address.
+    connects: Mutex<Connects>,
+    /// That clients cannot be told apart by their addresses was said.
+    warned: AtomicBool,
 }
 
 impl Default for Server {
@@ -97,6 +122,8 @@ impl Server {
                 accepted: AsyncMutex::new(receiver),
                 refusing: AtomicBool::new(false),
                 refused: Default::default(),
+                connects: Mutex::default(),
+                warned: AtomicBool::new(false),
             }),
         }
     }
@@ -186,6 +213,9 @@ impl Server {
         B::Data: Send,
     {
         let (mut parts, body) = request.into_parts();
+        if let Some(proxies) = &self.inner.config.trusted_proxies {
+            proxies.apply(&mut parts);
+        }
         let cors = self.cors();
         let preflight = cors.and_then(|cors| cors.preflight(&parts.method, &parts.headers));
         if let Some(response) = preflight {
@@ -210,7 +240,10 @@ impl Server {
         let config = &self.inner.config;
         let query = Query::parse(parts.uri.query());
         let jsonp = query.jsonp.clone();
-        let response = match route(parts, query, config, &self.inner.registry) {
+        let origins = config.allowed_origins.as_ref();
+        let checked = origins.map_or(Ok(()), |origins| origins.check(parts));
+        let route = checked.and_then(|()| route(parts, query, config, &self.inner.registry));
+        let response = match route {
             Ok(Route::Handshake(transport, wire, late)) => {
                 // In a box, so that the requests that follow need no room for it.
                 Box::pin(self.handshake(parts, transport, wire, late)).await
@@ -291,13 +324,18 @@ impl Server {
         if self.is_refusing() {
             return Err(Refusal::Closing);
         }
+        self.limit_connects(parts, transport)?;
         if let Some(allow) = &config.allow_request {
-            allow(parts).await.map_err(Refusal::Forbidden)?;
+            let allowed = asked("allow_request", || allow(parts)).await;
+            allowed
+                .unwrap_or_else(|Panicked| Err(String::new()))
+                .map_err(Refusal::Forbidden)?;
         }
         late?;
         let sid = match &config.generate_id {
-            Some(generate) => generate(parts)
+            Some(generate) => asked("generate_id", || generate(parts))
                 .await
+                .unwrap_or_else(|Panicked| Err("the generator panicked".into()))
                 .map(Sid::from)
                 .map_err(Refusal::IdGeneration)?,
             None => self
@@ -343,6 +381,24 @@ impl Server {
             edit(response.headers_mut(), parts);
         }
         Ok(response)
+    }
+
+    /// Whether clients of that address may open another session.
+    fn limit_connects(&self, parts: &Parts, transport: Transport) -> Result<(), Refusal> {
+        let Some(limit) = &self.inner.config.connect_limit else {
+            return Ok(());
+        };
+        let info = parts.extensions.get::<ConnectionInfo>();
+        let Some(address) = info.and_then(|info| info.remote_addr) else {
+            if !self.inner.warned.swap(true, Ordering::Relaxed) {
+                tracing::warn!(name: "connect_limit_unused", target: "engine_io", %transport);
+            }
+            return Ok(());
+        };
+        let mut connects = self.inner.connects.lock();
+        connects
+            .take(now(), limit, address.ip())
+            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
 
     fn open(
@@ -433,7 +489,10 @@ impl Server {
     ) -> Result<Response<Bytes>, Refusal> {
         let config = &self.inner.config;
         if let Some(check) = &config.check_upgrade {
-            check(parts).await.map_err(Refusal::Forbidden)?;
+            let allowed = asked("check_upgrade", || check(parts)).await;
+            allowed
+                .unwrap_or_else(|Panicked| Err(String::new()))
+                .map_err(Refusal::Forbidden)?;
         }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
@@ -447,6 +506,30 @@ impl Server {
         }
         Ok(response)
     }
+}
+
+/// A hook has panicked.
+struct Panicked;
+
+/// What a hook says that takes its time. A panic is logged; what it said is nobody's business outside.
+async fn asked<T, F: Future<Output = T> + Unpin>(
+    hook: &'static str,
+    ask: impl FnOnce() -> F,
+) -> Result<T, Panicked> {
+    let answer = async {
+        let mut asking = catch_unwind(AssertUnwindSafe(ask)).ok()?;
+        poll_fn(
+            |cx| match catch_unwind(AssertUnwindSafe(|| Pin::new(&mut asking).poll(cx))) {
+                Ok(answer) => answer.map(Some),
+                Err(_) => Poll::Ready(None),
+            },
+        )
+        .await
+    };
+    answer.await.ok_or_else(|| {
+        tracing::error!(name: "hook_panicked", target: "engine_io", hook);
+        Panicked
+    })
 }
 
 /// The owner's handle of a session that is in the registry.

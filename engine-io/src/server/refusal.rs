@@ -7,13 +7,15 @@
 //! | 2 | `Bad handshake method` | a handshake that is no GET |
 //! | 3 | `Bad request` | what the request says does not fit the session or itself |
 //! | 3 | `Server is closing` | the server takes no more sessions |
-//! | 4 | `Forbidden`, or the text of the request check | the request check said no |
+//! | 4 | `Forbidden`, or the text of the request check | the request check said no, or pages of that origin may not connect |
+//! | 4 | `Too many requests` | the address has opened too many sessions |
 //! | 5 | `Unsupported protocol version` | `EIO` is not 4, and `allow_eio3` is off |
 //!
-//! Plain requests get status 400 (403 for code 4, 503 when the server is closing) and `{"code":1,"message":"Session ID unknown"}`; WebSocket requests get 400 with the message as text,
+//! Plain requests get status 400 (403 for code 4, 429 for too many requests, 503 when the server is closing) and `{"code":1,"message":"Session ID unknown"}`; WebSocket requests get 400 (429, 503) with the message as text,
 //! and the connection is closed. Source: the reference's `server.ts`.
 
 use std::fmt;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
@@ -46,6 +48,13 @@ pub enum Refusal {
     WebSocketHandshake(&'static str),
     /// The request check said no, with this text.
     Forbidden(String),
+    /// Pages of that origin may not connect.
+    Origin(String),
+    /// The address has opened too many sessions.
+    TooManyRequests {
+        /// When it may open the next one.
+        retry_after: Duration,
+    },
     /// The revision of the protocol is not one of ours.
     UnsupportedProtocol(Option<String>),
     /// No session id could be made.
@@ -67,7 +76,7 @@ impl Refusal {
             | Self::WebSocketHandshake(_)
             | Self::IdGeneration(_)
             | Self::Closing => 3,
-            Self::Forbidden(_) => 4,
+            Self::Forbidden(_) | Self::Origin(_) | Self::TooManyRequests { .. } => 4,
             Self::UnsupportedProtocol(_) => 5,
         }
     }
@@ -84,6 +93,8 @@ impl Refusal {
             | Self::IdGeneration(_) => "Bad request",
             Self::Closing => "Server is closing",
             Self::WebSocketHandshake(message) => message,
+            Self::Origin(_) => "Forbidden",
+            Self::TooManyRequests { .. } => "Too many requests",
             Self::Forbidden(text) if text.is_empty() => "Forbidden",
             Self::Forbidden(text) => text,
             Self::UnsupportedProtocol(_) => "Unsupported protocol version",
@@ -102,6 +113,8 @@ impl Refusal {
             | Self::BadHandshakeMethod(_)
             | Self::WebSocketHandshake(_)
             | Self::Forbidden(_)
+            | Self::Origin(_)
+            | Self::TooManyRequests { .. }
             | Self::UnsupportedProtocol(_)
             | Self::Closing => None,
         }
@@ -109,7 +122,8 @@ impl Refusal {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Forbidden(_) => StatusCode::FORBIDDEN,
+            Self::Forbidden(_) | Self::Origin(_) => StatusCode::FORBIDDEN,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Closing => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::BAD_REQUEST,
         }
@@ -129,12 +143,13 @@ impl Refusal {
         let json = serde_json::to_vec(&body).expect("a number and a text always serialize");
         let mut response = answer(self.status(), "application/json", json.into());
         self.send_elsewhere(&mut response);
+        self.send_later(&mut response);
         response
     }
 
     /// The answer to a WebSocket request.
     pub(crate) fn to_websocket_response(&self) -> Response<Bytes> {
-        let status = if matches!(self, Self::Forbidden(_)) {
+        let status = if matches!(self, Self::Forbidden(_) | Self::Origin(_)) {
             StatusCode::BAD_REQUEST
         } else {
             self.status()
@@ -143,6 +158,7 @@ impl Refusal {
         let mut response = answer(status, "text/html", body);
         last_of_connection(response.headers_mut());
         self.send_elsewhere(&mut response);
+        self.send_later(&mut response);
         if matches!(self, Self::WebSocketHandshake(_)) {
             response.headers_mut().insert(
                 header::SEC_WEBSOCKET_VERSION,
@@ -160,6 +176,15 @@ impl Refusal {
             let headers = response.headers_mut();
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("0"));
             last_of_connection(headers);
+        }
+    }
+
+    /// The client may come back in so many seconds.
+    fn send_later(&self, response: &mut Response<Bytes>) {
+        if let Self::TooManyRequests { retry_after } = self {
+            let seconds = retry_after.as_nanos().div_ceil(1_000_000_000).max(1) as u64;
+            let headers = response.headers_mut();
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
     }
 }
@@ -187,6 +212,8 @@ impl fmt::Display for Refusal {
             Self::WebSocketHandshake(what) => write!(f, "websocket handshake: {what}"),
             Self::Forbidden(text) if text.is_empty() => f.write_str("forbidden"),
             Self::Forbidden(text) => write!(f, "forbidden: {text}"),
+            Self::Origin(origin) => write!(f, "origin {origin:?} is not allowed"),
+            Self::TooManyRequests { .. } => f.write_str("too many sessions from one address"),
             Self::UnsupportedProtocol(Some(version)) => {
                 write!(f, "unsupported protocol version {version:?}")
             }

@@ -1,6 +1,7 @@
 //! The server over real sockets, and the client with it: a raw HTTP/1.1 client and a WebSocket client that can break every rule.
 
 mod answers;
+mod border;
 #[cfg(feature = "client")]
 mod client;
 mod closing;

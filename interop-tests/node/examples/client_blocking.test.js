@@ -46,7 +46,7 @@ for (const [which, program] of serversOf('binary_upload')) {
   scenario(`it waits for the server, and begins again when that was restarted (${which})`, async (t) => {
     const port = await freePort();
     const path = join(folderOf(t), 'large.bin');
-    writeFileSync(path, randomBytes(100_000_000));
+    writeFileSync(path, randomBytes(60_000_000));
     const client = startClient(t, 'client_blocking', [path, `http://127.0.0.1:${port}`]);
     await client.shows(/refused.*trying again\. Is the server there\? `cargo run --release --example binary_upload`$/);
     const { server } = await start(t, port);

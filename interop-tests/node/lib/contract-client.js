@@ -41,7 +41,8 @@ class ContractClient {
   }
 
   #observe(line) {
-    delete line.t;
+    // When the client has observed it, in milliseconds of its own clock; no part of what is compared.
+    Object.defineProperty(line, 't', { enumerable: false });
     this.seen.push(line);
     this.unread.push(line);
     this.#waiting = this.#waiting.filter((check) => !check());

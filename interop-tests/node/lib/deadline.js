@@ -1,6 +1,7 @@
 // Bounded waiting: nothing in the suites waits for ever, and nothing sleeps in the hope of luck.
 
-export const PATIENCE = 8000;
+/** Much longer than anything takes: only what fails waits for so long, also on a machine that is busy with other things. */
+export const PATIENCE = 20_000;
 
 /** Rejects with `what` unless the promise is settled within `ms`. */
 export function within(promise, what, ms = PATIENCE) {

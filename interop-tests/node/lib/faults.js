@@ -1,4 +1,4 @@
-// A line to a server that can be made bad: connections are refused, slowed down, cut, half closed, or carry nothing any more.
+// A line to a server that can be made bad: connections are refused, slowed down, overtake each other, stall, are cut, half closed, or carry nothing any more.
 
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
@@ -20,10 +20,14 @@ class Line {
   #pairs = new Set();
   /** Milliseconds that every byte takes longer. */
   delay = 0;
+  /** Up to so many milliseconds more, chosen anew for each connection: what left over one of them first arrives over another one first. */
+  jitter = 0;
   /** Bytes for each millisecond in each direction. */
   rate = Infinity;
   /** Whether what is sent arrives. */
   #carries = [true, true];
+  /** While the line is held: what is resolved when it goes on. */
+  #held = null;
   /** Connections made so far. */
   accepted = 0;
 
@@ -72,6 +76,20 @@ class Line {
     for (const [near] of this.#pairs) near.end();
   }
 
+  /** Nothing moves, and nobody is told; nothing is lost, either. */
+  hold() {
+    if (this.#held) return;
+    let resolve;
+    const promise = new Promise((done) => (resolve = done));
+    this.#held = { promise, resolve };
+  }
+
+  /** What was held arrives. */
+  release() {
+    this.#held?.resolve();
+    this.#held = null;
+  }
+
   /** Nothing arrives any more, on connections that there are and on new ones, and nobody is told. */
   swallow({ toServer = true, toClient = true } = {}) {
     this.#carries = [!toServer, !toClient];
@@ -96,15 +114,16 @@ class Line {
       if (near.destroyed && far.destroyed) this.#pairs.delete(pair);
     };
     for (const end of pair) end.on('error', () => {}).on('close', leave);
-    this.#pump(near, far, TO_SERVER);
-    this.#pump(far, near, TO_CLIENT);
+    const late = Math.random() * this.jitter;
+    this.#pump(near, far, TO_SERVER, late);
+    this.#pump(far, near, TO_CLIENT, late);
   }
 
-  #pump(from, to, direction) {
+  #pump(from, to, direction, late) {
     let last = Promise.resolve();
     const later = (run) => {
-      const due = Date.now() + this.delay;
-      last = last.then(() => pause(due - Date.now())).then(run);
+      const due = Date.now() + this.delay + late;
+      last = last.then(() => this.#held?.promise).then(() => due > Date.now() && pause(due - Date.now())).then(run);
     };
     from.on('data', (data) => {
       if (!this.#carries[direction]) return;

@@ -76,7 +76,7 @@ class Program {
   /** Waits for its end: the exit code, or the signal. */
   async ended() {
     try {
-      return await within(this.closed, 'end of the program', 15_000);
+      return await within(this.closed, 'end of the program', 60_000);
     } catch (error) {
       throw new Error(`${error.message}\n--- output\n${this.text}\n--- errors\n${this.stderr}`);
     }

@@ -196,7 +196,7 @@ class Session {
   }
 
   /** Waits until the server closes the session. */
-  async closed(ms = 2500) {
+  async closed(ms = PATIENCE) {
     const deadline = Date.now() + ms;
     while (!this.end) await this.receive(deadline - Date.now());
     return this.end;

@@ -24,7 +24,7 @@ overTransports(suite, 'emitWithAck resolves to the answer', async ({ connect }) 
 overTransports(suite, 'answers find their question whatever their order', async ({ connect }) => {
   const client = await connect();
   const order = [];
-  const late = client.ask('late', 300).then(() => order.push('late'));
+  const late = client.ask('late', 1500).then(() => order.push('late'));
   const quick = client.ask('echo-ack', 1).then(() => order.push('quick'));
   const sooner = client.ask('late', 100).then(() => order.push('sooner'));
   await Promise.all([late, quick, sooner]);
@@ -106,10 +106,10 @@ overTransports(suite, 'the server’s timeout ends its question', async ({ conne
 overTransports(suite, 'an answer within the server’s timeout counts', async ({ connect }) => {
   const client = await connect();
   client.socket.once('question', (text, answer) => answer(text, data));
-  client.emit('ask-timeout', 400);
+  client.emit('ask-timeout', 2000);
   assert.deepEqual(await client.event('answer'), ['timeout', data]);
   // By now the timeout has passed; it must not fire any more.
-  assert.deepEqual(await client.ask('late', 600), ['late']);
+  assert.deepEqual(await client.ask('late', 2200), ['late']);
   assert.deepEqual(client.received('answer-timeout'), []);
 });
 

@@ -55,7 +55,7 @@ for (const [what, { transport, ...server }] of Object.entries(GONE_EARLY)) {
     // The official client does not notice, and waits until the time is up.
     const timeout = isReference ? 300 : 60_000;
     openSocket(client, 'a', { timeout, reconnectionAttempts: 2 });
-    await client.next('reconnect_failed', {}, 3000);
+    await client.next('reconnect_failed');
     await client.sync();
     assert.deepEqual(story(client), [
       'a:connect_error',
@@ -74,7 +74,7 @@ for (const transport of ['polling', 'websocket']) {
   test(`a connection that is given up while it opens leaves no session on the server (${transport})`, async (t) => {
     const server = await startS2(t);
     const line = await startLine(t, server.port);
-    line.delay = 150;
+    line.delay = 1000;
     const client = startClient(t, { url: line.url, transport });
     const socket = openSocket(client);
     await eventually(() => server.sessions.length === 1, 'a session');
@@ -185,7 +185,7 @@ const ANSWERS = { 'a value': ['foo'], nothing: [], null: [null], 'an object that
 
 for (const [what, answer] of Object.entries(ANSWERS)) {
   test(`an event that is repeated until acknowledged leaves once when it is acknowledged with ${what}`, async (t) => {
-    const { server, socket } = await session(t, 'websocket', { retries: 3, ackTimeout: 5000 });
+    const { server, socket } = await session(t, 'websocket', { retries: 3, ackTimeout: 20_000 });
     server.sockets[0].on('task', (n, done) => done(...answer));
     assert.deepEqual(await socket.ask('task', 1), answer);
     assert.deepEqual(await socket.ask('task', 2), answer);
@@ -194,7 +194,7 @@ for (const [what, answer] of Object.entries(ANSWERS)) {
 }
 
 test('an event that is repeated leaves again over the next connection, and that counts', async (t) => {
-  const { server, socket } = await session(t, 'websocket', { retries: 2, ackTimeout: 5000 });
+  const { server, socket } = await session(t, 'websocket', { retries: 2, ackTimeout: 20_000 });
   let tries = 0;
   server.io.on('connection', (socket) => socket.on('task', () => ++tries && socket.conn.close()));
   server.sockets[0].on('task', () => ++tries && server.sockets[0].conn.close());
@@ -206,7 +206,7 @@ test('an event that is repeated leaves again over the next connection, and that 
 });
 
 test('an event that is never acknowledged is given up after its tries, and the next one has its turn', async (t) => {
-  const { server, socket } = await session(t, 'websocket', { retries: 3, ackTimeout: 30 });
+  const { server, socket } = await session(t, 'websocket', { retries: 3, ackTimeout: 1000 });
   const given = socket.ask('silence', 'x');
   const next = socket.ask('echo', 'y');
   assert.equal(await given, null);
@@ -220,7 +220,7 @@ test('an event that is never acknowledged is given up after its tries, and the n
 test('a second wish to connect before the answer sends nothing', async (t) => {
   const server = await startS2(t);
   const line = await startLine(t, server.port);
-  line.delay = 50;
+  line.delay = 500;
   const client = startClient(t, { url: line.url });
   const socket = openSocket(client);
   // The official client sends it again when it is asked between the opening of the connection and the answer.

@@ -83,7 +83,7 @@ for (const [how, breakLine] of Object.entries(BREAKS)) {
   });
 }
 
-const SHORT = { server: { pingInterval: 300, pingTimeout: 300 }, timeout: 500 };
+const SHORT = { server: { pingInterval: 300, pingTimeout: 2000 }, timeout: 2000 };
 
 faults('a line that swallows everything ends with a ping timeout', SHORT, async ({ line, client, socket }) => {
   await client.sync();
@@ -111,7 +111,7 @@ faults('a server that hears no pong ends the connection, and it is made again', 
   assert.deepEqual(await socket.ask('echo', 'again'), ['again']);
 });
 
-faults('a narrow line takes longer and loses nothing', { server: { pingInterval: 300, pingTimeout: 3000 } }, async ({ line, client, socket }) => {
+faults('a narrow line takes longer and loses nothing', { server: { pingInterval: 300, pingTimeout: 15_000 } }, async ({ line, client, socket }) => {
   line.rate = 200;
   const texts = ['a', 'b', 'c'].map((letter) => letter.repeat(100_000));
   for (const text of texts) socket.emit('echo-back', text, Buffer.from(text.slice(0, 1000)));
@@ -225,7 +225,7 @@ faults('a refusal when coming back is final until connected by hand', {}, async 
   await eventually(() => server.heard('number').length === 1, 'what was emitted meanwhile');
 });
 
-faults('a line that breaks again and again doubles nothing', { server: { pingInterval: 300, pingTimeout: 500 } }, async ({ server, line, client, socket }) => {
+faults('a line that breaks again and again doubles nothing', { server: { pingInterval: 300, pingTimeout: 2500 } }, async ({ server, line, client, socket }) => {
   for (let round = 0; round < 10; round++) {
     await server.ready();
     line.cut();

@@ -11,7 +11,7 @@ const suite = suiteServer();
 const beside = besideHealthyClients(suite);
 
 // Two servers: the first accepts revision 3, the second does not and is the place for code 5.
-const strictSuite = suiteServer({ mode: 'sio-protocol' });
+const strictSuite = suiteServer({ mode: 'sio-protocol', env: { PING_TIMEOUT: '10000' } });
 const besideStrict = besideHealthyClients(strictSuite, { event: 'message-with-ack' });
 
 const PATH = '/socket.io/';

@@ -49,6 +49,7 @@ for (const [format, { suite, options }] of Object.entries(suites)) {
     emitTo(watcher, ['x', 'muted', id], [], 'once');
     await watcher.flush();
     await back;
+    await client.flush();
 
     assert.equal(client.socket.recovered, true);
     assert.equal(client.id, id);
@@ -80,13 +81,14 @@ for (const [format, { suite, options }] of Object.entries(suites)) {
 
   overTransports(suite, `questions to a room are not recovered (${format})`, async ({ connect }) => {
     const watcher = await connect(options);
-    const client = await connect({ ...options, ...RECONNECTION });
+    const client = await connect(options);
     await client.ask('join', 'asked');
     await client.event('welcome');
     await breakConnection(client);
-    const back = once(client.socket, 'connect');
     // Whether the server has noticed by now that the client is away is open.
     assert.deepEqual((await watcher.ask('ask-room', 'asked', 100, 'anybody?'))[0].responses, []);
+    const back = once(client.socket, 'connect');
+    client.socket.connect();
     await back;
     assert.equal(client.socket.recovered, true);
     await client.flush();

@@ -285,7 +285,11 @@ impl Kind {
                         id,
                         args,
                     },
-                    None => Packet::Ignored { namespace },
+                    // Nobody will read the arguments, so whether they are some is found out now.
+                    None => {
+                        args.validate().map_err(|_| DecodeError::InvalidPayload)?;
+                        Packet::Ignored { namespace }
+                    }
                 })
             }
             Self::ConnectError => Ok(Packet::ConnectError {

@@ -30,6 +30,7 @@ mod binary;
 mod custom;
 mod decode;
 mod encode;
+mod items;
 mod javascript;
 mod json_reader;
 mod json_writer;

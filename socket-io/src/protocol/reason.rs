@@ -27,6 +27,8 @@ pub enum DisconnectReason {
     ServerNamespaceDisconnect,
     /// Seen by a server: the authorization of the socket has expired. The reference has no such thing; its clients see that the server made them leave.
     AuthorizationExpired,
+    /// Seen by a server: the client has sent more than a limit allows. The reference has no such thing; its clients see that the server made them leave.
+    RateLimitExceeded,
     /// Seen by a client: the server made it leave the namespace.
     IoServerDisconnect,
     /// Seen by a client: it left the namespace itself.
@@ -46,6 +48,7 @@ impl DisconnectReason {
             Self::ClientNamespaceDisconnect => "client namespace disconnect",
             Self::ServerNamespaceDisconnect => "server namespace disconnect",
             Self::AuthorizationExpired => "authorization expired",
+            Self::RateLimitExceeded => "rate limit exceeded",
             Self::IoServerDisconnect => "io server disconnect",
             Self::IoClientDisconnect => "io client disconnect",
         }
@@ -85,7 +88,7 @@ impl fmt::Display for UnknownReason {
 
 impl std::error::Error for UnknownReason {}
 
-const ALL: [DisconnectReason; 11] = [
+const ALL: [DisconnectReason; 12] = [
     DisconnectReason::TransportError,
     DisconnectReason::TransportClose,
     DisconnectReason::ForcedClose,
@@ -95,6 +98,7 @@ const ALL: [DisconnectReason; 11] = [
     DisconnectReason::ClientNamespaceDisconnect,
     DisconnectReason::ServerNamespaceDisconnect,
     DisconnectReason::AuthorizationExpired,
+    DisconnectReason::RateLimitExceeded,
     DisconnectReason::IoServerDisconnect,
     DisconnectReason::IoClientDisconnect,
 ];

@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport};
+use engine_io::{
+    AllowedOrigins, ConnectLimit, Cookie, Cors, Refusal as RequestRefusal, ServerConfig, Transport,
+    TrustedProxies,
+};
 use http::Uri;
 use http::request::Parts;
 use serde::Serialize;
@@ -15,6 +18,7 @@ use super::bundle::Bundles;
 use super::connection::Connection;
 use super::error::HandlerError;
 use super::handler::{Panic, caught};
+use super::limit::{EventLimit, Given};
 use super::log;
 use super::recovery::{Recovery, RecoveryConfig};
 use super::stats::Tally;
@@ -45,6 +49,7 @@ pub(crate) struct Config {
     pub(crate) emit_overflow: OverflowPolicy,
     pub(crate) broadcast_overflow: OverflowPolicy,
     pub(crate) decoder: DecoderLimits,
+    pub(crate) event_limit: Option<Given>,
     pub(crate) parser: Parser,
     pub(crate) state: TypeMap,
     pub(crate) adapter: Arc<MakeAdapter>,
@@ -121,6 +126,7 @@ impl Default for SocketIoBuilder {
                 emit_overflow: OverflowPolicy::Reject,
                 broadcast_overflow: OverflowPolicy::Disconnect,
                 decoder: DecoderLimits::default(),
+                event_limit: None,
                 parser: Parser::json(),
                 state: TypeMap::default(),
                 adapter: Arc::new(|_| Arc::new(MemoryAdapter::default())),
@@ -233,6 +239,44 @@ impl SocketIoBuilder {
         self.engine(|engine| engine.cors(cors))
     }
 
+    /// Lets pages connect from these origins alone, over every transport; others are refused with code 4 and `Forbidden`. Off by default, as in the reference: any
+    /// page may then open a WebSocket, with the user's cookies, since [`cors`](Self::cors) does not bind those.
+    ///
+    /// ```
+    /// let io = socket_io::SocketIo::builder().allowed_origins(["https://app.example", "http://localhost:5173"]).build();
+    /// ```
+    ///
+    /// See [`AllowedOrigins`] for other rules, and for one list for this and `cors`.
+    pub fn allowed_origins(self, origins: impl Into<AllowedOrigins>) -> Self {
+        self.engine(|engine| engine.allowed_origins(origins))
+    }
+
+    /// Believes these proxies when they say for whom they speak: [`Handshake::address`](crate::Handshake::address) and
+    /// [`is_secure`](crate::Handshake::is_secure) are then the client's. By default nobody is believed.
+    ///
+    /// ```
+    /// # fn example() -> Result<(), Box<dyn std::error::Error>> {
+    /// let io = socket_io::SocketIo::builder().trusted_proxies("10.0.0.0/8, unix".parse()?).build();
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// See [`TrustedProxies`] for which headers are read, and how.
+    pub fn trusted_proxies(self, proxies: TrustedProxies) -> Self {
+        self.engine(|engine| engine.trusted_proxies(proxies))
+    }
+
+    /// Limits how often clients of one address may connect. Off by default. Beyond it they get status 429 with `Retry-After`; official clients try again later.
+    ///
+    /// ```
+    /// use socket_io::limit::{ConnectLimit, Rate};
+    /// let limit = ConnectLimit::new(Rate::per_second(2).burst(30));
+    /// let io = socket_io::SocketIo::builder().connect_limit(limit).build();
+    /// ```
+    pub fn connect_limit(self, limit: ConnectLimit) -> Self {
+        self.engine(|engine| engine.connect_limit(limit))
+    }
+
     /// Sets a cookie with the session's id, for load balancers. Off by default.
     pub fn cookie(self, cookie: Cookie) -> Self {
         self.engine(|engine| engine.cookie(cookie))
@@ -341,6 +385,17 @@ impl SocketIoBuilder {
     /// reference has no limit.
     pub fn max_acks(mut self, acks: usize) -> Self {
         self.config.max_acks = acks;
+        self
+    }
+
+    /// Limits how much a client may send to the namespaces that have no [limit of their own](crate::Namespace::event_limit), all of them together. Off by default.
+    ///
+    /// ```
+    /// use socket_io::limit::EventLimit;
+    /// let io = socket_io::SocketIo::builder().event_limit(EventLimit::default()).build();
+    /// ```
+    pub fn event_limit(mut self, limit: EventLimit) -> Self {
+        self.config.event_limit = Some(Given::new(limit));
         self
     }
 
@@ -504,6 +559,7 @@ impl fmt::Debug for Config {
             .field("emit_overflow", &self.emit_overflow)
             .field("broadcast_overflow", &self.broadcast_overflow)
             .field("decoder", &self.decoder)
+            .field("event_limit", &self.event_limit)
             .field("bundles", &self.bundles)
             .field("health_path", &self.health_path)
             .field("parser", &self.parser)

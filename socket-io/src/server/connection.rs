@@ -19,6 +19,7 @@ use super::handler;
 use super::handlers::{Callees, EventCallees};
 use super::inbox::{Arrival, Inbox, Screening, Turn};
 use super::joining::{Joining, Progress};
+use super::limit::Budgets;
 use super::log::Brief;
 use super::socket::Socket;
 use crate::protocol::{Decoder, DisconnectReason, Packet};
@@ -248,6 +249,8 @@ pub(crate) struct Driver {
     pub(super) joining: Vec<Joining>,
     /// Events that wait.
     inbox: Option<Box<Inbox>>,
+    /// What is left of the limits on what it may send.
+    pub(super) budgets: Option<Box<Budgets>>,
     /// Bytes of the messages of the packet that is arriving.
     arrived: usize,
     /// It was polled before.
@@ -283,6 +286,7 @@ impl Driver {
             decoder,
             joining: Vec::new(),
             inbox: None,
+            budgets: None,
             arrived: 0,
             has_begun: false,
             is_new: true,
@@ -395,6 +399,9 @@ impl Driver {
             } => {
                 let arrival = Arrival { event, ack, size };
                 if let Some(socket) = self.member(&namespace) {
+                    if !self.admits(&socket, &arrival) {
+                        return;
+                    }
                     let inbox = self.inbox.as_ref();
                     if self.is_busy || inbox.is_some_and(|inbox| inbox.holds(&socket)) {
                         let inbox = self.inbox.get_or_insert_default();

@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 
 use super::grant::Farewell;
 use super::handler::{ErasedHandler, ErasedMiddleware};
+use super::limit::Given;
 use super::server_events::ErasedServerHandler;
 use super::socket::Socket;
 use crate::adapter::RoomEvent;
@@ -20,7 +21,7 @@ use crate::protocol::is_reserved_event;
 pub struct HandlerId(u64);
 
 impl HandlerId {
-    fn next() -> Self {
+    pub(crate) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
@@ -124,6 +125,7 @@ struct Handlers {
     /// `None` where there are none, so that events do not touch a count that is shared by all threads.
     event_middlewares: Option<Arc<[ErasedMiddleware]>>,
     farewell: Option<Farewell>,
+    event_limit: Option<Given>,
 }
 
 impl Handlers {
@@ -175,6 +177,8 @@ pub(crate) struct Registry {
     watches_outgoing: AtomicBool,
     /// Whether somebody wants to know of rooms.
     watches_rooms: AtomicBool,
+    /// Whether there is a limit for events.
+    limits_events: AtomicBool,
 }
 
 impl Registry {
@@ -194,6 +198,8 @@ impl Registry {
         self.watches_outgoing.store(outgoing, Ordering::Release);
         let rooms = !handlers.rooms.is_empty();
         self.watches_rooms.store(rooms, Ordering::Release);
+        let limited = handlers.event_limit.is_some();
+        self.limits_events.store(limited, Ordering::Release);
     }
 
     pub(crate) fn add(
@@ -234,6 +240,20 @@ impl Registry {
 
     pub(crate) fn farewell(&self) -> Option<Farewell> {
         self.handlers.read().farewell.clone()
+    }
+
+    pub(crate) fn set_event_limit(&self, limit: Given) {
+        let mut handlers = self.handlers.write();
+        handlers.event_limit = Some(limit);
+        self.refresh(&handlers);
+    }
+
+    /// The limit for events. Where there is none, that is a load.
+    pub(crate) fn event_limit(&self) -> Option<Given> {
+        if !self.limits_events.load(Ordering::Acquire) {
+            return None;
+        }
+        self.handlers.read().event_limit
     }
 
     pub(crate) fn add_server_event(&self, event: &str, handler: ErasedServerHandler) {

@@ -61,12 +61,12 @@ impl Handshake {
         self.request().target()
     }
 
-    /// The peer's address, if the HTTP server told it.
+    /// The peer's address, if the HTTP server told it; behind [trusted proxies](crate::SocketIoBuilder::trusted_proxies), the client's.
     pub fn address(&self) -> Option<SocketAddr> {
         self.request().remote_addr()
     }
 
-    /// Whether the connection is encrypted.
+    /// Whether the connection is encrypted; behind [trusted proxies](crate::SocketIoBuilder::trusted_proxies), the client's.
     pub fn is_secure(&self) -> bool {
         self.request().is_secure()
     }

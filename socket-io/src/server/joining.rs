@@ -98,6 +98,9 @@ impl Driver {
         if pending || self.connection.socket(name).is_some() {
             return self.violate("namespace joined twice");
         }
+        if let Err(refusal) = self.admits_join() {
+            return self.refuse(name, &refusal);
+        }
         let io = &self.connection.io;
         let config = io.config();
         let joined = self.connection.joined();

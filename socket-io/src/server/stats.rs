@@ -26,6 +26,8 @@ pub struct Stats {
     pub joins_refused: u64,
     /// Clients whose connection was closed because they read too slowly.
     pub overflowed: u64,
+    /// Events, and wishes to join a namespace, that were more than an [`EventLimit`](crate::limit::EventLimit) allows.
+    pub limited: u64,
 }
 
 /// What is rare enough to be counted in one place for all.
@@ -34,6 +36,7 @@ pub(crate) struct Tally {
     pub(crate) handler_failures: AtomicU64,
     pub(crate) joins_refused: AtomicU64,
     pub(crate) overflowed: AtomicU64,
+    pub(crate) limited: AtomicU64,
 }
 
 impl Tally {
@@ -65,6 +68,7 @@ impl SocketIo {
             handler_failures: tally.handler_failures.load(Ordering::Relaxed),
             joins_refused: tally.joins_refused.load(Ordering::Relaxed),
             overflowed: tally.overflowed.load(Ordering::Relaxed),
+            limited: tally.limited.load(Ordering::Relaxed),
             ..Stats::default()
         };
         for socket in namespaces

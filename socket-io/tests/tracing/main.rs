@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use socket_io::limit::ConnectLimit;
 use socket_io::{
     Data, Parser, RecoveryConfig, RemoteSocket, SessionStore, SocketIo, SocketIoBuilder,
     StoreFuture, StoredSession, Value,
@@ -25,13 +26,15 @@ use support::{Client, OneWay, Polling, respond, until};
 
 const DOCUMENTATION: &str = include_str!("../../../docs/OBSERVABILITY.md");
 /// What only a system out of resources brings about, or a race.
-const RARE: [&str; 6] = [
+const RARE: [&str; 7] = [
     "accept_failed",
     "id_generation_failed",
     "websocket_lost",
     "websocket_refused",
     // With a listener that encrypts, and with one on a Unix socket whose folder is made read-only.
     "tls_failed",
+    // With a load balancer.
+    "proxy_protocol_failed",
     "socket_not_removed",
 ];
 
@@ -75,6 +78,8 @@ async fn every_event_is_documented_and_none_has_a_session_id() {
             .outbox_limit(1000)
             .max_payload(2000)
             .serve_client("/nowhere")
+            // Of which clients within the process have no address.
+            .connect_limit(ConnectLimit::default())
             // JSON has no such keys.
             .remote_data(|_| BTreeMap::from([((1, 2), 3)]))
             .on_refusal(|_, _| panic!("on purpose"))

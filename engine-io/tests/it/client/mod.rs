@@ -1,5 +1,6 @@
 //! Our client with our server, and with servers that break the rules.
 
+mod border;
 mod closing;
 mod cookies;
 #[cfg(feature = "deflate")]

@@ -13,7 +13,7 @@ use hyper::service::Service;
 pub(crate) fn protocol() -> Server {
     let config = ServerConfig::default()
         .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(200));
+        .ping_timeout(crate::ping_timeout());
     let server = Server::new(config);
     accept(server.clone(), |socket, message| {
         socket.send(message).is_ok()

@@ -5,6 +5,7 @@ mod engine;
 mod sockets;
 
 use std::error::Error;
+use std::time::Duration;
 
 use socket_io::SocketIo;
 use tokio::net::TcpListener;
@@ -33,6 +34,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
         other => return Err(format!("unknown MODE {other:?}").into()),
     }
     Ok(())
+}
+
+/// How long the modes of the protocols wait for a pong: `PING_TIMEOUT` in milliseconds, for clients on a machine that is too busy for the default.
+fn ping_timeout() -> Duration {
+    let set = std::env::var("PING_TIMEOUT").ok();
+    Duration::from_millis(set.and_then(|time| time.parse().ok()).unwrap_or(200))
 }
 
 async fn serve(

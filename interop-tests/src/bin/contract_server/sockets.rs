@@ -11,7 +11,7 @@ use socket_io::{
 pub(crate) fn protocol() -> SocketIo {
     let io = SocketIo::builder()
         .ping_interval(Duration::from_millis(300))
-        .ping_timeout(Duration::from_millis(200))
+        .ping_timeout(crate::ping_timeout())
         .connect_timeout(Duration::from_millis(1000))
         .build();
     for name in ["/", "/custom"] {

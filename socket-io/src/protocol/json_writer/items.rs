@@ -4,6 +4,7 @@ use serde::ser::{self, Serialize};
 
 use super::{JsonWriter, write_string};
 use crate::protocol::encode::EncodeError;
+use crate::protocol::items::serialize_items;
 
 /// The inside of an array or object.
 pub(super) struct Items<'b, 'a> {
@@ -60,55 +61,7 @@ impl Items<'_, '_> {
     }
 }
 
-macro_rules! sequences {
-    ($($trait:ident: $method:ident,)*) => {$(
-        impl ser::$trait for Items<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            fn $method<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), EncodeError> {
-                self.item(value)
-            }
-
-            fn end(self) -> Result<(), EncodeError> {
-                Items::end(self)
-            }
-        }
-    )*};
-}
-
-sequences! {
-    SerializeSeq: serialize_element,
-    SerializeTuple: serialize_element,
-    SerializeTupleStruct: serialize_field,
-    SerializeTupleVariant: serialize_field,
-}
-
-macro_rules! structs {
-    ($($trait:ident,)*) => {$(
-        impl ser::$trait for Items<'_, '_> {
-            type Ok = ();
-            type Error = EncodeError;
-
-            fn serialize_field<T: Serialize + ?Sized>(
-                &mut self,
-                name: &'static str,
-                value: &T,
-            ) -> Result<(), EncodeError> {
-                self.field(name, value)
-            }
-
-            fn end(self) -> Result<(), EncodeError> {
-                Items::end(self)
-            }
-        }
-    )*};
-}
-
-structs! {
-    SerializeStruct,
-    SerializeStructVariant,
-}
+serialize_items!(Items);
 
 impl ser::SerializeMap for Items<'_, '_> {
     type Ok = ();

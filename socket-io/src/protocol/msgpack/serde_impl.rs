@@ -3,7 +3,7 @@
 //! | MessagePack | types read it as |
 //! |---|---|
 //! | `undefined` | null; in a map, as if the key were not there, as JSON has it |
-//! | a `Date` | the string that JSON makes of it, or a [`Date`] |
+//! | a `Date` | the string that JSON makes of it, `null` if it is further away than dates go; or a [`Date`] |
 //! | another extension | a pair of its type and its data |
 //! | a string that is not UTF-8 | the string with U+FFFD in the place of what is not |
 
@@ -43,7 +43,10 @@ impl<'de> Reader<'de> {
                 Cow::Owned(text) => visitor.visit_string(text),
             },
             Token::Bin(data) => visitor.visit_borrowed_bytes(data),
-            Token::Date(millis) => visitor.visit_string(Date::from_millis(millis).to_string()),
+            Token::Date(millis) => match Date::checked(millis) {
+                Some(date) => visitor.visit_string(date.to_string()),
+                None => visitor.visit_unit(),
+            },
             Token::Ext(kind, data) => visitor.visit_seq(Extension {
                 kind: Some(kind),
                 data: Some(data),

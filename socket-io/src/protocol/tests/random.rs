@@ -1,5 +1,7 @@
 //! Deterministic noise: what is encoded is decoded the same, and nothing a peer sends does harm.
 
+use engine_io::Text;
+
 use super::*;
 
 /// A linear congruential generator; good enough to choose shapes.
@@ -32,6 +34,15 @@ impl Random {
         (0..self.below(4))
             .map(|_| PARTS[self.below(PARTS.len())])
             .collect()
+    }
+
+    /// A value without binary data.
+    fn plain(&mut self, depth: usize) -> Value {
+        match self.value(depth) {
+            Value::Array(items) => Value::Array(items.iter().map(|_| self.plain(0)).collect()),
+            Value::Binary(_) | Value::Object(_) => self.string().into(),
+            other => other,
+        }
     }
 
     pub(in crate::protocol) fn value(&mut self, depth: usize) -> Value {
@@ -76,6 +87,84 @@ fn values_survive_the_round_trip() {
         let again = encode_packet(&packet, 1000).unwrap();
         assert_eq!(again.as_ref(), Some(&encoded), "{round}");
     }
+}
+
+/// Packets of every kind come out of the other side's decoder as they went in.
+pub(in crate::protocol) fn check_every_kind(parser: &Parser) {
+    let mut random = Random(5);
+    let mut kinds = [0; 5];
+    for round in 0..5_000 {
+        let namespace = Text::from(["/", "/a", "/é", "/a/b?c=d"][random.below(4)]);
+        let id = AckId::new([0, 1, 1 << 40, u64::MAX][random.below(4)]);
+        let data = Value::Object([("message", random.plain(3))].into_iter().collect());
+        let data = RawJson::from_data(&data).unwrap();
+        let values = Args((0..random.below(4)).map(|_| random.value(3)).collect());
+        let args = RawArgs::from_data(&values).unwrap();
+        let kind = random.below(5);
+        kinds[kind] += 1;
+        let packet = match kind {
+            0 => Packet::Connect {
+                namespace,
+                auth: Some(data).filter(|_| random.below(2) == 0),
+            },
+            1 => Packet::Disconnect { namespace },
+            2 => Packet::ConnectError { namespace, data },
+            3 => Packet::Ack {
+                namespace,
+                id,
+                args,
+            },
+            _ => Packet::Event {
+                namespace,
+                ack: Some(id).filter(|_| random.below(2) == 0),
+                event: Event {
+                    name: format!("{}!", random.string()).into(),
+                    numeric: false,
+                    args,
+                },
+            },
+        };
+        let encoded = parser.encode_packet(&packet, 1000).unwrap().unwrap();
+        let mut decoder = parser.decoder(DecoderLimits::new().max_attachments(1000));
+        let mut arrived = None;
+        for message in messages(&encoded) {
+            assert_eq!(arrived, None, "complete only once");
+            arrived = decoder.handle(message).unwrap();
+        }
+        let arrived = arrived.unwrap();
+        // Another parser writes the same arguments in another way.
+        match (&packet, &arrived) {
+            (
+                Packet::Event { event, .. },
+                Packet::Event {
+                    event: arrived_event,
+                    ..
+                },
+            ) => {
+                assert_eq!(event.name, arrived_event.name);
+                assert_eq!(arrived_event.args.parse(), Ok(values), "{round}");
+            }
+            (Packet::Ack { .. }, Packet::Ack { args, .. }) => {
+                assert_eq!(args.parse(), Ok(values), "{round}");
+            }
+            _ => assert_eq!(packet, arrived, "{round}"),
+        }
+        let head = |packet: &Packet| {
+            let id = match packet {
+                Packet::Event { ack, .. } => *ack,
+                Packet::Ack { id, .. } => Some(*id),
+                _ => None,
+            };
+            (packet.namespace().clone(), id)
+        };
+        assert_eq!(head(&packet), head(&arrived), "{round}");
+    }
+    assert!(kinds.iter().all(|&count| count > 500), "{kinds:?}");
+}
+
+#[test]
+fn every_kind_of_packet_survives_the_round_trip() {
+    check_every_kind(&Parser::json());
 }
 
 /// A list of values as so many arguments.

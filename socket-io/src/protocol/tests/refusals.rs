@@ -139,6 +139,9 @@ fn payloads_have_the_shape_of_their_packet() {
         "31[",
         "31]",
         "3{}",
+        // without an id, for which nobody waits
+        "3[x]",
+        "3/adm,[1,]",
         // connect error
         "4",
         "4/adm,",

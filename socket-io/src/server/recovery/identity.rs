@@ -96,6 +96,7 @@ impl Identity {
             | DisconnectReason::ClientNamespaceDisconnect
             | DisconnectReason::ServerNamespaceDisconnect
             | DisconnectReason::AuthorizationExpired
+            | DisconnectReason::RateLimitExceeded
             | DisconnectReason::IoServerDisconnect
             | DisconnectReason::IoClientDisconnect => false,
         };

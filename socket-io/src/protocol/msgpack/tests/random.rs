@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::protocol::tests::random::Random;
+use crate::protocol::tests::random::{Random, check_every_kind};
 use crate::protocol::{Args, Binary, Date, encode_event};
 
 #[test]
@@ -29,6 +29,11 @@ fn values_survive_the_round_trip() {
         let direct = encode_event("/a", &name, ack, &direct, 1000).unwrap();
         assert_eq!(json, direct, "{round}");
     }
+}
+
+#[test]
+fn every_kind_of_packet_survives_the_round_trip() {
+    check_every_kind(&parser());
 }
 
 /// Does with a packet everything that a server might.
