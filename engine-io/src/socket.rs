@@ -313,7 +313,7 @@ impl Socket {
         true
     }
 
-    fn end_websocket(&mut self, end: End) {
+    pub(crate) fn end_websocket(&mut self, end: End) {
         if let End::Violation(code) = end {
             tracing::debug!(name: "websocket_violation", target: "engine_io", connection = self.shared.number, code);
         }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use engine_io::{Message, Text};
 use serde::Deserialize;
 use socket_io::protocol::{
-    AckId, Args, ArgsError, Binary, Date, Encoded, Packet, RawArgs, Value, encode_packet,
+    Args, ArgsError, Binary, Date, Encoded, Packet, RawArgs, Value, encode_packet,
     is_reserved_event,
 };
 
@@ -190,10 +190,4 @@ pub fn pass_on(packet: &Packet, max_attachments: usize) -> Option<Encoded> {
     };
     assert_eq!(encoded.is_ok(), legal, "{packet:?}");
     encoded.ok().flatten()
-}
-
-/// An id that is often small and sometimes not.
-pub fn ack_id(input: &mut Input<'_>) -> AckId {
-    let small = u64::from(input.byte());
-    AckId::new(if small == 255 { u64::MAX } else { small })
 }

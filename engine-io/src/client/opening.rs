@@ -150,7 +150,12 @@ pub(crate) async fn websocket(endpoint: &Arc<Endpoint>) -> Result<Socket, Transp
         {}
     });
     let requests = Requests::new(endpoint.clone(), None, None, false);
-    Ok(client_socket(shared, requests, Some(websocket)))
+    let mut socket = client_socket(shared, requests, Some(websocket));
+    if let Err(end) = end {
+        // It came right behind the packets.
+        socket.end_websocket(end);
+    }
+    Ok(socket)
 }
 
 /// The owner's handle of an open session.

@@ -5,7 +5,7 @@ mod clock;
 pub(crate) mod direct;
 mod mask;
 mod stream;
-mod websocket;
+pub(crate) mod websocket;
 mod whole;
 
 use std::collections::VecDeque;

@@ -5,10 +5,12 @@ mod border;
 #[cfg(feature = "client")]
 mod client;
 mod closing;
+mod conformance;
 #[cfg(feature = "deflate")]
 mod deflate;
 mod draining;
 mod handshake;
+mod hostile;
 mod hosting;
 mod http1;
 mod http2;

@@ -45,12 +45,8 @@ fn transport(input: &mut Input<'_>) -> Transport {
 impl<'a> Run<'a> {
     fn new(mut input: Input<'a>) -> Self {
         let now = *START;
-        let config = SessionConfig::default();
-        let config = {
-            let mut config = config;
-            config.outbox_limit = OUTBOX_LIMIT;
-            config
-        };
+        let mut config = SessionConfig::default();
+        config.outbox_limit = OUTBOX_LIMIT;
         let handshake = Handshake {
             sid: "sid".into(),
             upgrades: vec![Transport::WebSocket],

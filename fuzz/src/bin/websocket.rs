@@ -46,6 +46,8 @@ fn reference(side: Side, max_message: usize, data: &[u8]) -> (Vec<Message>, bool
         match websocket.read() {
             Ok(tungstenite::Message::Text(text)) => messages.push(Message::from(text.as_str())),
             Ok(tungstenite::Message::Binary(data)) => messages.push(Message::Binary(data)),
+            // What comes behind it does not count.
+            Ok(tungstenite::Message::Close(_)) => return (messages, true),
             Ok(_) => {}
             Err(tungstenite::Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
                 return (messages, false);

@@ -6,6 +6,7 @@
 //! | a socket joins another room | `Joined` |
 //! | a socket leaves, others stay | `Left` |
 //! | the last one leaves | `Left`, `Deleted` |
+//! | more than a hook can follow | `Missed`, in place of all that came while events waited for it |
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -18,13 +19,16 @@ use super::{Room, SocketId};
 use crate::server::handler::{Panic, caught};
 use crate::server::handlers::Inherited;
 
+/// So many events wait for hooks that do not keep up.
+const CAPACITY: usize = 65_536;
+
 /// A room of a namespace has changed, on this process; see [`Namespace::on_room_event`](crate::Namespace::on_room_event).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RoomEvent {
     /// The name of the namespace.
     pub namespace: Text,
-    /// The room.
+    /// The room; without a name where events were missed.
     pub room: Room,
     /// What happened to it.
     pub change: RoomChange,
@@ -42,6 +46,9 @@ pub enum RoomChange {
     Left(SocketId),
     /// The last socket has left it, so it is no more.
     Deleted,
+    /// The hooks did not keep up, 65,536 events were waiting, and from then on so many changes of the namespace's rooms were not told. What came to be of them
+    /// is in [`Namespace::rooms`](crate::Namespace::rooms).
+    Missed(u64),
 }
 
 /// Passes on what happens to the rooms of one adapter.
@@ -56,6 +63,8 @@ pub(super) struct RoomEvents {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<RoomEvent>,
+    /// Those that came behind them and found no room.
+    missed: u64,
     is_passed_on: bool,
 }
 
@@ -99,7 +108,13 @@ impl RoomEvents {
 
     /// Notes a change, while the lock is held under which it was made.
     pub(super) fn note(&self, room: &Room, change: RoomChange) {
-        self.queue.lock().events.push_back(RoomEvent {
+        let mut queue = self.queue.lock();
+        // Once one is missing, the next ones would make no sense.
+        if queue.missed > 0 || queue.events.len() >= CAPACITY {
+            queue.missed += 1;
+            return;
+        }
+        queue.events.push_back(RoomEvent {
             namespace: self.namespace.clone(),
             room: room.clone(),
             change,
@@ -121,7 +136,7 @@ impl RoomEvents {
             return;
         }
         queue.is_passed_on = true;
-        while let Some(event) = queue.events.pop_front() {
+        while let Some(event) = self.next(&mut queue) {
             MutexGuard::unlocked(&mut queue, || {
                 for hook in self.handlers.registry().room_hooks().iter() {
                     if let Err(Panic(message)) = caught(|| hook(&event)) {
@@ -133,5 +148,17 @@ impl RoomEvents {
         }
         queue.is_passed_on = false;
         queue.events.shrink_to(16);
+    }
+
+    fn next(&self, queue: &mut Queue) -> Option<RoomEvent> {
+        let event = queue.events.pop_front();
+        event.or_else(|| match std::mem::take(&mut queue.missed) {
+            0 => None,
+            missed => Some(RoomEvent {
+                namespace: self.namespace.clone(),
+                room: Room::from(""),
+                change: RoomChange::Missed(missed),
+            }),
+        })
     }
 }

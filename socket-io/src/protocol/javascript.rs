@@ -48,14 +48,6 @@ impl Date {
         })
     }
 
-    /// The same, if there is such a date. JavaScript has none further away, only an invalid `Date`, which is `null` in JSON.
-    pub(super) const fn checked(millis: i64) -> Option<Self> {
-        match Self::from_millis(millis) {
-            date if date.0 == millis => Some(date),
-            _ => None,
-        }
-    }
-
     /// Milliseconds since 1970 in UTC.
     pub const fn as_millis(self) -> i64 {
         self.0

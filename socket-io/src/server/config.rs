@@ -40,9 +40,11 @@ pub(crate) struct Config {
     pub(crate) attachment_timeout: Duration,
     pub(crate) max_namespaces: usize,
     pub(crate) max_joining: usize,
+    pub(crate) max_auth_bytes: usize,
     pub(crate) max_child_namespaces: usize,
     pub(crate) cleanup_empty_child_namespaces: bool,
     pub(crate) max_handlers: usize,
+    pub(crate) max_handler_bytes: usize,
     pub(crate) inbox_limit: usize,
     pub(crate) max_acks: usize,
     pub(crate) max_attachments: usize,
@@ -117,9 +119,11 @@ impl Default for SocketIoBuilder {
                 attachment_timeout: Duration::from_secs(30),
                 max_namespaces: 256,
                 max_joining: 64,
+                max_auth_bytes: 1 << 20,
                 max_child_namespaces: 100_000,
                 cleanup_empty_child_namespaces: true,
                 max_handlers: 1024,
+                max_handler_bytes: 16 << 20,
                 inbox_limit: 1 << 20,
                 max_acks: 10_000,
                 max_attachments: MAX_ATTACHMENTS,
@@ -344,6 +348,13 @@ impl SocketIoBuilder {
         self
     }
 
+    /// Bytes of `auth` that are kept for one connection: each of its sockets has what the client said when it joined. Default 1 MiB; the reference has no limit.
+    /// Beyond it namespaces are refused, unless they are joined without. A single `auth` of any size is taken.
+    pub fn max_auth_bytes(mut self, bytes: usize) -> Self {
+        self.config.max_auth_bytes = bytes;
+        self
+    }
+
     /// How many namespaces there may be at a time that were made for clients, being children of [families](crate::SocketIo::of_path); further ones are refused
     /// with `too many namespaces`. Default 100 000; the reference has no limit. A child that the program has named with `of` is not counted.
     pub fn max_child_namespaces(mut self, namespaces: usize) -> Self {
@@ -368,6 +379,20 @@ impl SocketIoBuilder {
     pub fn max_handlers(mut self, handlers: usize) -> Self {
         assert!(handlers > 0, "with a limit of 0 nothing would ever be read");
         self.config.max_handlers = handlers;
+        self
+    }
+
+    /// Bytes of received events that the waiting handlers of one connection may have, and that may lie in its [streams](crate::Socket::stream). Default 16 MiB.
+    /// Beyond it further events wait, as [`inbox_limit`](Self::inbox_limit) lets them; the reference has no limit. A single event of any size gets its handler.
+    ///
+    /// Counted is what arrived, for as long as the handler runs; what the handler made of it is its own affair.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    pub fn max_handler_bytes(mut self, bytes: usize) -> Self {
+        assert!(bytes > 0, "with a limit of 0 nothing would ever be read");
+        self.config.max_handler_bytes = bytes;
         self
     }
 
@@ -552,8 +577,10 @@ impl fmt::Debug for Config {
             .field("attachment_timeout", &self.attachment_timeout)
             .field("max_namespaces", &self.max_namespaces)
             .field("max_joining", &self.max_joining)
+            .field("max_auth_bytes", &self.max_auth_bytes)
             .field("max_child_namespaces", &self.max_child_namespaces)
             .field("max_handlers", &self.max_handlers)
+            .field("max_handler_bytes", &self.max_handler_bytes)
             .field("inbox_limit", &self.inbox_limit)
             .field("max_acks", &self.max_acks)
             .field("emit_overflow", &self.emit_overflow)

@@ -46,6 +46,10 @@ struct State {
     left: Vec<(Text, Instant)>,
     /// Handlers that wait for something.
     running: usize,
+    /// Events in streams, which nobody has read.
+    streamed: usize,
+    /// Bytes of the events that handlers and streams have.
+    held: usize,
     /// The connection has ended, and the server counts its handlers.
     is_over: bool,
     /// The task waits for one of them to end.
@@ -138,22 +142,46 @@ impl Connection {
         self.state.lock().sockets.len()
     }
 
+    /// Bytes of the `auth` that is kept for its sockets.
+    pub(super) fn auth_bytes(&self) -> usize {
+        let state = self.state.lock();
+        state.sockets.iter().map(Socket::auth_bytes).sum()
+    }
+
     fn has_left(&self, namespace: &str) -> bool {
         let mut state = self.state.lock();
         state.left.retain(|(_, left)| left.elapsed() < LEFT_GRACE);
         state.left.iter().any(|(name, _)| **name == *namespace)
     }
 
-    /// Counts a handler until the guard is dropped.
-    pub(crate) fn start_handler(self: &Arc<Self>) -> RunningHandler {
+    /// Counts a handler, and the bytes of its event, until the guard is dropped.
+    pub(crate) fn start_handler(self: &Arc<Self>, bytes: usize) -> Held {
         let mut state = self.state.lock();
         state.running += 1;
+        state.held += bytes;
         let is_over = state.is_over;
         drop(state);
         if is_over {
             self.io.count_unfinished(1);
         }
-        RunningHandler(self.clone())
+        self.held(true, bytes)
+    }
+
+    /// The same for an event in a stream, which takes the place of a handler. The end of the server waits for handlers only.
+    pub(crate) fn start_streaming(self: &Arc<Self>, bytes: usize) -> Held {
+        let mut state = self.state.lock();
+        state.streamed += 1;
+        state.held += bytes;
+        drop(state);
+        self.held(false, bytes)
+    }
+
+    fn held(self: &Arc<Self>, is_handler: bool, bytes: usize) -> Held {
+        Held {
+            connection: self.clone(),
+            is_handler,
+            bytes,
+        }
     }
 
     /// The connection has ended.
@@ -174,10 +202,13 @@ impl Connection {
         if is_first { state.running } else { 0 }
     }
 
-    /// Whether too many handlers are running, and when an authorization may end. The task is woken when a handler has ended, or when one may end sooner.
-    fn poll_state(&self, limit: usize, cx: &TaskContext<'_>) -> (bool, Option<Instant>) {
+    /// Whether too many handlers are running, or have too much, and when an authorization may end. The task is woken when a handler has ended, or when an
+    /// authorization may end sooner.
+    fn poll_state(&self, cx: &TaskContext<'_>) -> (bool, Option<Instant>) {
+        let config = self.io.config();
         let mut state = self.state.lock();
-        state.is_busy = state.running >= limit;
+        let crowded = state.running + state.streamed >= config.max_handlers;
+        state.is_busy = crowded || state.held >= config.max_handler_bytes;
         let is_known = |waker: &Waker| waker.will_wake(cx.waker());
         let previous = if state.waker.as_ref().is_some_and(is_known) {
             None
@@ -222,18 +253,28 @@ fn earlier(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
     one.into_iter().chain(other).min()
 }
 
-pub(crate) struct RunningHandler(Arc<Connection>);
+/// What a connection's client has set going and is not done: a handler, or an event in a stream.
+pub(crate) struct Held {
+    connection: Arc<Connection>,
+    is_handler: bool,
+    bytes: usize,
+}
 
-impl Drop for RunningHandler {
+impl Drop for Held {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
-        state.running -= 1;
+        let mut state = self.connection.state.lock();
+        if self.is_handler {
+            state.running -= 1;
+        } else {
+            state.streamed -= 1;
+        }
+        state.held -= self.bytes;
         let was_busy = std::mem::take(&mut state.is_busy);
         let waker = was_busy.then(|| state.waker.clone()).flatten();
         let is_over = state.is_over;
         drop(state);
-        if is_over {
-            self.0.io.count_unfinished(-1);
+        if is_over && self.is_handler {
+            self.connection.io.count_unfinished(-1);
         }
         if let Some(waker) = waker {
             waker.wake();
@@ -326,7 +367,7 @@ impl Driver {
             }
         }
         let config = self.connection.io.config();
-        let (is_busy, expiry) = self.connection.poll_state(config.max_handlers, cx);
+        let (is_busy, expiry) = self.connection.poll_state(cx);
         self.is_busy = is_busy;
         let deadline = earlier(self.deadline, expiry);
         if poll_timer(&mut self.timer, deadline, cx).is_ready() {

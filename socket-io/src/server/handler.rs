@@ -156,7 +156,7 @@ pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Fail
             }
         }
         Poll::Pending => {
-            let running = socket.connection().start_handler();
+            let running = socket.connection().start_handler(context.args.size());
             let context = Context {
                 // Only the handler needs them.
                 args: RawArgs::empty(),

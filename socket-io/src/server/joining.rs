@@ -61,6 +61,16 @@ impl Joining {
         }
     }
 
+    /// Bytes of what the client says about itself.
+    fn auth_bytes(&self) -> usize {
+        let auth = match self {
+            Self::Namespace(candidate, _) => candidate.auth.as_ref(),
+            Self::Returning(_, auth, _) => auth.as_ref(),
+            Self::Middlewares(socket, _) => return socket.auth_bytes(),
+        };
+        auth.map_or(0, |auth| auth.as_str().len())
+    }
+
     pub(super) fn poll(&mut self, cx: &mut TaskContext<'_>) -> Poll<Progress> {
         match self {
             Self::Namespace(candidate, found) => found
@@ -108,6 +118,13 @@ impl Driver {
             || self.joining.len() >= config.max_joining
         {
             return self.refuse(name, &Refusal::new("too many namespaces"));
+        }
+        if let Some(auth) = &auth {
+            let joining = self.joining.iter().map(Joining::auth_bytes);
+            let kept = self.connection.auth_bytes() + joining.sum::<usize>();
+            if kept > 0 && kept + auth.as_str().len() > config.max_auth_bytes {
+                return self.refuse(name, &Refusal::new("too much auth"));
+            }
         }
         // Slices of the message would keep all of it in memory.
         let auth = auth.and_then(|auth| RawJson::new(auth.as_str().into()).ok());

@@ -407,8 +407,8 @@ impl Namespace {
     /// the original; a socket's own room comes first when it enters the namespace and goes first when it leaves.
     ///
     /// The hook is called outside of all locks, by whoever makes the change, or by another thread that is calling it at the moment. It should be quick: what
-    /// happens meanwhile waits in memory. A panic is caught and logged. Only changes from now on are told, of an adapter that is or uses a
-    /// [`MemoryAdapter`](crate::MemoryAdapter).
+    /// happens meanwhile waits in memory, up to 65,536 changes, and what comes behind them is [`Missed`](crate::RoomChange::Missed). A panic is caught and logged.
+    /// Only changes from now on are told, of an adapter that is or uses a [`MemoryAdapter`](crate::MemoryAdapter).
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();

@@ -630,6 +630,11 @@ impl Socket {
         self.0.identity.as_deref()
     }
 
+    pub(crate) fn auth_bytes(&self) -> usize {
+        let auth = self.0.auth.as_deref();
+        auth.map_or(0, |auth| auth.as_str().len())
+    }
+
     pub(crate) fn raw_auth(&self) -> Option<RawJson> {
         self.0.auth.as_deref().cloned()
     }

@@ -11,29 +11,35 @@ use futures_core::Stream;
 use serde::de::DeserializeOwned;
 use tokio::sync::mpsc;
 
+use super::connection::Held;
 use super::error::Failure;
 use super::extract::Context;
 use super::handlers::{HandlerId, On, Place, Times};
 use super::socket::Socket;
 use crate::protocol::{ArgsError, RawArgs};
 
-/// How many events wait in a stream.
-const CAPACITY: usize = 32;
-
 /// The events of one name from one client; see [`Socket::stream`]. Dropping it unsubscribes.
 #[must_use = "the events arrive in this stream"]
 pub struct EventStream<T> {
     socket: Socket,
     handler: HandlerId,
-    events: mpsc::Receiver<RawArgs>,
+    events: mpsc::UnboundedReceiver<Waiting>,
     result: PhantomData<fn() -> T>,
+}
+
+/// An event's data that nobody has read yet.
+struct Waiting {
+    args: RawArgs,
+    /// So that a client cannot fill the memory with them.
+    _held: Held,
 }
 
 impl Socket {
     /// The events of that name from this client, from now on, until the socket has left. They are acknowledged by handlers only.
     ///
-    /// Nothing is lost: up to 32 events wait in the stream, and those behind them as handlers that have not ended, so that a client of whom too many wait is
-    /// not read from any more; see [`max_handlers`](crate::SocketIoBuilder::max_handlers) and [`inbox_limit`](crate::SocketIoBuilder::inbox_limit). So read the stream, or drop it.
+    /// Nothing is lost, and the order is that of the packets: an event that nobody has read counts as a handler that has not ended, so that a client of whom too
+    /// many wait, or too many bytes, is not read from any more; see [`max_handlers`](crate::SocketIoBuilder::max_handlers),
+    /// [`max_handler_bytes`](crate::SocketIoBuilder::max_handler_bytes) and [`inbox_limit`](crate::SocketIoBuilder::inbox_limit). So read the stream, or drop it.
     ///
     /// ```
     /// # let io = socket_io::SocketIo::builder().build();
@@ -51,16 +57,20 @@ impl Socket {
     ///
     /// If the name is reserved; see [`Namespace::on`](crate::Namespace::on).
     pub fn stream<T: DeserializeOwned>(&self, event: &str) -> EventStream<T> {
-        let (sender, events) = mpsc::channel(CAPACITY);
+        // The connection's limits bound it.
+        let (sender, events) = mpsc::unbounded_channel();
         let forward = Arc::new(move |context: Context| {
             context.args.validate().map_err(Failure::Args)?;
-            let sender = sender.clone();
+            let held = context
+                .socket
+                .connection()
+                .start_streaming(context.args.size());
             // The stream may be gone in this moment, which is no failure.
-            let sending = async move {
-                let _ = sender.send(context.args).await;
-                Ok(())
-            };
-            Ok(Box::pin(sending) as _)
+            let _ = sender.send(Waiting {
+                args: context.args,
+                _held: held,
+            });
+            Ok(Box::pin(async { Ok(()) }) as _)
         });
         EventStream {
             handler: self.add_erased(On::event(event), Place::Last, Times::Always, forward),
@@ -87,7 +97,7 @@ impl<T: DeserializeOwned> EventStream<T> {
 
     fn poll_event(&mut self, cx: &mut TaskContext<'_>) -> Poll<Option<Result<T, ArgsError>>> {
         let event = self.events.poll_recv(cx);
-        event.map(|args| args.map(|args| args.parse_data()))
+        event.map(|waiting| waiting.map(|waiting| waiting.args.parse_data()))
     }
 }
 

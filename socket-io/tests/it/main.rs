@@ -14,6 +14,7 @@ mod event_middleware;
 mod families;
 mod handlers;
 mod health;
+mod hostile;
 mod joining;
 mod limits;
 mod middleware;

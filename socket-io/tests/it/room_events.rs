@@ -229,3 +229,42 @@ async fn a_namespace_knows_its_rooms() {
     namespace.all().leave(["x", "y"]);
     assert!(namespace.rooms().is_empty());
 }
+
+#[tokio::test]
+async fn a_hook_that_does_not_keep_up_is_told_what_it_has_missed() {
+    const WAITING: usize = 65_536;
+    const ROUNDS: usize = 20_000;
+    let story = Story::default();
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let (released, hook) = (Mutex::new(released), story.hook());
+    let stage = Stage::new();
+    let namespace = stage.io.of("/").on_room_event(move |event| {
+        if &*event.room == "slow" && event.change == RoomChange::Created {
+            released.lock().unwrap().recv().unwrap();
+        }
+        hook(event);
+    });
+    let host = stage.listen().await;
+    let (_client, id) = host.member().await;
+    until(|| namespace.len() == 1).await;
+    let socket = namespace.socket(&id).unwrap();
+    story.take();
+    let slow = socket.clone();
+    let stuck = std::thread::spawn(move || slow.join("slow"));
+    until(|| namespace.rooms().len() == 1).await;
+    // Somebody else's changes wait, and at some point they do not.
+    for _ in 0..ROUNDS {
+        socket.join("x");
+        socket.leave("x");
+    }
+    release.send(()).unwrap();
+    stuck.join().unwrap();
+    let told = story.take();
+    let missed = ROUNDS * 4 + 2 - told.len() + 1;
+    assert_eq!(told.last().unwrap(), &format!("Missed({missed})"));
+    // What joined and was not taken by the hook yet is one more than those that wait.
+    assert!(told.len().abs_diff(WAITING + 2) <= 1, "{}", told.len());
+    // From then on everything is told again.
+    socket.join("y");
+    assert_eq!(story.take(), ["+y".to_owned(), format!("{id}>y")]);
+}

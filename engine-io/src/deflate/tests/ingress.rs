@@ -187,3 +187,54 @@ fn without_an_agreement_rsv1_breaks_the_rules() {
     let bytes = frame(FIN | RSV1 | TEXT, &compressed(b"4hello hello", 6));
     assert_eq!(server.arrive(&bytes, AT_ONCE), Err(End::Violation(1002)));
 }
+
+#[test]
+fn what_is_not_compressed_follows_the_same_rules() {
+    let agreed = agreed(DeflateConfig::default(), 15);
+    crate::connection::websocket::conformance::check_all(Some(agreed));
+}
+
+#[test]
+fn a_client_is_held_to_the_same_rules() {
+    // A server masks nothing; all of these are short.
+    let plain = |first: u8, payload: &[u8]| [&[first, payload.len() as u8], payload].concat();
+    let text = compressed(REPETITIVE.as_bytes(), 6);
+    let (start, end) = text.split_at(5);
+    let message = Message::from(REPETITIVE);
+    let cases = [
+        (plain(WHOLE, &text), Ok(Some(&message))),
+        (
+            [plain(FIRST, start), plain(LAST, end)].concat(),
+            Ok(Some(&message)),
+        ),
+        (frame(WHOLE, &text), Err(1002)),
+        (plain(FIN | RSV1 | PING, b""), Err(1002)),
+        (plain(FIN | RSV1 | CONTINUATION, &text), Err(1002)),
+        (
+            [plain(FIRST, start), plain(FIN | RSV1 | CONTINUATION, end)].concat(),
+            Err(1002),
+        ),
+        (plain(WHOLE, &[0xff; 20]), Err(1007)),
+        (plain(WHOLE, &compressed(b"4\xff", 6)), Err(1007)),
+        (plain(WHOLE, &compressed(&[b'4'; 2000], 9)), Err(1009)),
+    ];
+    for (bytes, expected) in cases {
+        for step in [1, 3, AT_ONCE] {
+            let (stream, _peer) = tokio::io::duplex(1);
+            let stream = Stream::Other(Box::new(stream));
+            let mut client = WebSocket::client(stream, &[], 1000, None);
+            client.agreed = Some(agreed(DeflateConfig::default(), 15));
+            let mut inbox = VecDeque::new();
+            let end = bytes
+                .chunks(step)
+                .map(|read| client.feed(read, &mut inbox))
+                .find_map(Result::err);
+            let result = match end {
+                None => Ok(inbox.front()),
+                Some(End::Violation(code)) => Err(code),
+                Some(other) => panic!("{other:?}"),
+            };
+            assert_eq!(result, expected, "{bytes:x?} by {step}");
+        }
+    }
+}

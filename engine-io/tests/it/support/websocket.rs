@@ -1,4 +1,4 @@
-//! A WebSocket client: tungstenite reads what the server writes, frames to the server are made by hand, so that they can be wrong.
+//! A WebSocket client, or a server: tungstenite reads what the peer writes, frames to the peer are made by hand, so that they can be wrong.
 
 use std::collections::VecDeque;
 use std::io;
@@ -45,11 +45,15 @@ impl WebSocket {
     }
 
     pub(crate) fn new(stream: TcpStream, ahead: Vec<u8>) -> Self {
+        Self::with_role(stream, ahead, Role::Client)
+    }
+
+    pub(crate) fn with_role(stream: TcpStream, ahead: Vec<u8>, role: Role) -> Self {
         let (read, write) = stream.into_split();
         Self {
             reader: WsReader {
                 stream: read,
-                context: WebSocketContext::new(Role::Client, None),
+                context: WebSocketContext::new(role, None),
                 pipe: Pipe {
                     input: ahead.into(),
                 },

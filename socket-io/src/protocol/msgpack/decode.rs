@@ -95,7 +95,10 @@ pub(super) fn decode(message: &Bytes) -> Result<Packet, DecodeError> {
                 Ok(Token::Str(name)) if count > 0 => (text(message, name), false),
                 Ok(Token::Unsigned(number)) if count > 0 => (number.to_string().into(), true),
                 Ok(Token::Signed(number)) if count > 0 => (number.to_string().into(), true),
-                Ok(Token::Float(number)) if count > 0 => (number.to_string().into(), true),
+                // What no digits can say is text.
+                Ok(Token::Float(number)) if count > 0 => {
+                    (number.to_string().into(), number.is_finite())
+                }
                 _ => return Ok(Packet::Ignored { namespace }),
             };
             Packet::Event {

@@ -43,9 +43,10 @@ impl<'de> Reader<'de> {
                 Cow::Owned(text) => visitor.visit_string(text),
             },
             Token::Bin(data) => visitor.visit_borrowed_bytes(data),
-            Token::Date(millis) => match Date::checked(millis) {
-                Some(date) => visitor.visit_string(date.to_string()),
-                None => visitor.visit_unit(),
+            Token::Date(millis) => match Date::from_millis(millis) {
+                date if date.as_millis() == millis => visitor.visit_string(date.to_string()),
+                // JavaScript has an invalid `Date` there, which is `null` in JSON.
+                _ => visitor.visit_unit(),
             },
             Token::Ext(kind, data) => visitor.visit_seq(Extension {
                 kind: Some(kind),

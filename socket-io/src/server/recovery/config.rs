@@ -18,6 +18,7 @@ pub struct RecoveryConfig {
     pub(crate) skip_middlewares: bool,
     max_events: usize,
     max_bytes: usize,
+    pub(super) max_total_bytes: usize,
     max_age: Option<Duration>,
     pub(super) max_sessions: usize,
     pub(crate) max_empty_namespaces: usize,
@@ -31,6 +32,7 @@ impl Default for RecoveryConfig {
             skip_middlewares: true,
             max_events: 10_000,
             max_bytes: 16 << 20,
+            max_total_bytes: 256 << 20,
             max_age: None,
             max_sessions: 10_000,
             max_empty_namespaces: 1000,
@@ -56,7 +58,7 @@ impl RecoveryConfig {
 
     /// How many events of each namespace are kept. Default 10 000; the reference has no limit.
     ///
-    /// This and the next two limits have one outcome: when an event goes that a client may have missed, the client gets a new session. A client that had
+    /// This and the next three limits have one outcome: when an event goes that a client may have missed, the client gets a new session. A client that had
     /// received everything before it left needs the events only that were sent since.
     pub fn max_events(mut self, events: usize) -> Self {
         self.max_events = events;
@@ -67,6 +69,13 @@ impl RecoveryConfig {
     /// if something waits there already and the [limit](crate::SocketIoBuilder::outbox_limit) would be exceeded, it counts as gone.
     pub fn max_bytes(mut self, bytes: usize) -> Self {
         self.max_bytes = bytes;
+        self
+    }
+
+    /// How many bytes of events are kept in all namespaces together, since clients may make [namespaces of families](crate::SocketIo::of_path). Default 256 MiB.
+    /// From half of it on, a namespace that has more than its share of that half forgets its oldest events when it sends.
+    pub fn max_total_bytes(mut self, bytes: usize) -> Self {
+        self.max_total_bytes = bytes;
         self
     }
 
@@ -113,6 +122,7 @@ impl fmt::Debug for RecoveryConfig {
             .field("max_disconnection", &self.max_disconnection)
             .field("skip_middlewares", &self.skip_middlewares)
             .field("limits", &self.limits())
+            .field("max_total_bytes", &self.max_total_bytes)
             .field("max_sessions", &self.max_sessions)
             .field("max_empty_namespaces", &self.max_empty_namespaces)
             .finish_non_exhaustive()

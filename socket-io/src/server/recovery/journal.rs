@@ -24,7 +24,7 @@ use tokio::time::Instant;
 
 use super::event::LoggedEvent;
 use super::identity::{Identity, Wanted};
-use super::log::{Limits, Log};
+use super::log::Log;
 use super::offset::Offset;
 use super::round::Round;
 use super::store::{SessionStore, StoreError, StoredSession, end_of};
@@ -56,15 +56,13 @@ struct Present {
 impl Journal {
     pub(super) fn new(
         namespace: Text,
-        limits: Limits,
+        log: Log,
         store: Arc<dyn SessionStore>,
         max_disconnection: Duration,
     ) -> Self {
-        // A name that nobody can guess; the standard library takes it from the system.
-        let name = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &*namespace);
         Self {
             namespace,
-            log: Mutex::new(Log::new(name, limits)),
+            log: Mutex::new(log),
             present: Mutex::default(),
             awaited: Mutex::default(),
             store,
@@ -421,7 +419,7 @@ fn run(connection: &Arc<Connection>, future: impl Future<Output = ()> + Send + '
     let mut future: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(future);
     let now = &mut TaskContext::from_waker(Waker::noop());
     if future.as_mut().poll(now).is_pending() {
-        let running = connection.start_handler();
+        let running = connection.start_handler(0);
         connection.io.spawn(async move {
             future.await;
             drop(running);

@@ -4,6 +4,7 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use super::event::LoggedEvent;
@@ -17,9 +18,35 @@ pub(crate) struct Limits {
     pub(crate) age: Duration,
 }
 
+/// What all logs of a server hold together.
+#[derive(Debug)]
+pub(crate) struct Total {
+    limit: usize,
+    bytes: AtomicUsize,
+    logs: AtomicUsize,
+}
+
+impl Total {
+    pub(crate) fn new(limit: usize) -> Arc<Self> {
+        Arc::new(Self {
+            limit,
+            bytes: AtomicUsize::new(0),
+            logs: AtomicUsize::new(0),
+        })
+    }
+
+    /// Whether a log of so many bytes is to forget something. From half of the limit on, those give who have more than their share of it.
+    fn asks(&self, bytes: usize) -> bool {
+        let total = self.bytes.load(Relaxed);
+        let half = self.limit / 2;
+        total > self.limit || (total > half && bytes > half / self.logs.load(Relaxed).max(1))
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Log {
     limits: Limits,
+    total: Arc<Total>,
     /// The event that was numbered last, kept or not.
     last: Offset,
     /// The newest events, in order.
@@ -36,9 +63,11 @@ struct Entry {
 
 impl Log {
     /// The name is to be random.
-    pub(crate) fn new(name: u64, limits: Limits) -> Self {
+    pub(crate) fn new(name: u64, limits: Limits, total: Arc<Total>) -> Self {
+        total.logs.fetch_add(1, Relaxed);
         Self {
             limits,
+            total,
             last: Offset::new(name, 0),
             entries: VecDeque::new(),
             bytes: 0,
@@ -61,12 +90,16 @@ impl Log {
         self.last = event.offset();
         let size = event.size();
         self.bytes += size;
+        self.total.bytes.fetch_add(size, Relaxed);
         self.entries.push_back(Entry {
             event,
             size,
             time: now,
         });
-        while self.entries.len() > self.limits.events || self.bytes > self.limits.bytes {
+        while self.entries.len() > self.limits.events
+            || self.bytes > self.limits.bytes
+            || (self.bytes > 0 && self.total.asks(self.bytes))
+        {
             self.forget();
         }
         self.expire(now);
@@ -88,8 +121,9 @@ impl Log {
     }
 
     fn forget(&mut self) {
-        let forgotten = self.entries.pop_front();
-        self.bytes -= forgotten.map_or(0, |entry| entry.size);
+        let forgotten = self.entries.pop_front().map_or(0, |entry| entry.size);
+        self.bytes -= forgotten;
+        self.total.bytes.fetch_sub(forgotten, Relaxed);
     }
 
     /// The events behind that number that were for a client in these rooms; `None` if some events behind it are forgotten already.
@@ -108,6 +142,13 @@ impl Log {
                 .cloned()
                 .collect(),
         )
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        self.total.bytes.fetch_sub(self.bytes, Relaxed);
+        self.total.logs.fetch_sub(1, Relaxed);
     }
 }
 
@@ -146,7 +187,7 @@ mod tests {
     #[test]
     fn events_are_numbered_and_filtered_by_room() {
         let now = Instant::now();
-        let mut log = Log::new(7, LIMITS);
+        let mut log = Log::new(7, LIMITS, Total::new(usize::MAX));
         assert_eq!(missed(&log, 0, &[]), Some(vec![]));
         for room in ["", "a", "b", "a", ""] {
             append(&mut log, now, room, 1);
@@ -162,7 +203,7 @@ mod tests {
     #[test]
     fn the_number_of_events_is_limited() {
         let now = Instant::now();
-        let mut log = Log::new(7, LIMITS);
+        let mut log = Log::new(7, LIMITS, Total::new(usize::MAX));
         for _ in 0..8 {
             append(&mut log, now, "", 1);
         }
@@ -181,7 +222,7 @@ mod tests {
             bytes: 3 * overhead + 100,
             ..LIMITS
         };
-        let mut log = Log::new(7, limits);
+        let mut log = Log::new(7, limits, Total::new(usize::MAX));
         for _ in 0..3 {
             append(&mut log, now, "", 30);
         }
@@ -205,7 +246,7 @@ mod tests {
             events: 10_000,
             ..LIMITS
         };
-        let mut log = Log::new(7, limits);
+        let mut log = Log::new(7, limits, Total::new(usize::MAX));
         for second in 0..1000 {
             append(&mut log, start + Duration::from_millis(second), "", 1);
         }
@@ -223,5 +264,56 @@ mod tests {
         assert_eq!((log.entries.len(), log.bytes), (0, 0));
         assert!(log.entries.capacity() < 20, "{}", log.entries.capacity());
         assert_eq!(missed(&log, 1001, &[]), Some(vec![]));
+    }
+
+    #[test]
+    fn all_logs_together_are_limited_and_each_keeps_its_share() {
+        const EVENT: usize = 1000;
+        let now = Instant::now();
+        let limits = Limits {
+            events: usize::MAX,
+            ..LIMITS
+        };
+        let limit = 400 * EVENT;
+        let total = Total::new(limit);
+        let mut logs: Vec<_> = (0..4)
+            .map(|name| Log::new(name, limits, total.clone()))
+            .collect();
+        // The first may have half of it while the others need nothing, and gives when it goes on.
+        for _ in 0..1000 {
+            append(&mut logs[0], now, "", EVENT);
+            assert!(total.bytes.load(Relaxed) <= limit);
+        }
+        let alone = logs[0].bytes;
+        assert!(alone > limit / 8 && alone <= limit / 2, "{alone}");
+        for _ in 0..1000 {
+            for log in &mut logs {
+                append(log, now, "", EVENT);
+            }
+            assert!(total.bytes.load(Relaxed) <= limit);
+        }
+        for log in &logs {
+            // More or less: nobody gives while all together have less than half of the limit.
+            let share = limit / 2 / logs.len();
+            let range = share / 2..share * 3 / 2;
+            assert!(range.contains(&log.bytes), "{}", log.bytes);
+        }
+        assert_eq!(
+            total.bytes.load(Relaxed),
+            logs.iter().map(|log| log.bytes).sum::<usize>()
+        );
+        logs.truncate(1);
+        assert_eq!(total.bytes.load(Relaxed), logs[0].bytes);
+        assert_eq!(total.logs.load(Relaxed), 1);
+        // Many that came after the memory was full get nothing, and nothing is exceeded.
+        let mut many: Vec<_> = (0..2000)
+            .map(|name| Log::new(name, limits, total.clone()))
+            .collect();
+        for log in &mut many {
+            append(log, now, "", EVENT);
+            assert!(total.bytes.load(Relaxed) <= limit);
+        }
+        drop((many, logs));
+        assert_eq!(total.bytes.load(Relaxed), 0);
     }
 }

@@ -33,6 +33,7 @@ pub use offset::{InvalidOffset, Offset};
 pub(crate) use round::Round;
 pub use store::{MemorySessionStore, SessionStore, StoreError, StoreFuture, StoredSession};
 
+use self::log::{Log, Total};
 use super::handler::{Panic, caught};
 use super::{Inner, SocketIo};
 
@@ -43,6 +44,7 @@ const SWEEP_INTERVAL: Duration = Duration::from_secs(30);
 pub(crate) struct Recovery {
     pub(crate) config: RecoveryConfig,
     store: Arc<dyn SessionStore>,
+    total: Arc<Total>,
 }
 
 impl Recovery {
@@ -50,15 +52,23 @@ impl Recovery {
         let memory = || Arc::new(MemorySessionStore::new(config.max_sessions)) as Arc<_>;
         Self {
             store: config.store.clone().unwrap_or_else(memory),
+            total: Total::new(config.max_total_bytes),
             config,
         }
     }
 
     /// The journal of a namespace that comes into being.
     pub(crate) fn journal(&self, namespace: &Text) -> Arc<Journal> {
-        let (store, limits) = (self.store.clone(), self.config.limits());
+        // A name that nobody can guess; the standard library takes it from the system.
+        let name = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), &**namespace);
+        let log = Log::new(name, self.config.limits(), self.total.clone());
         let time = self.config.max_disconnection;
-        Arc::new(Journal::new(namespace.clone(), limits, store, time))
+        Arc::new(Journal::new(
+            namespace.clone(),
+            log,
+            self.store.clone(),
+            time,
+        ))
     }
 
     /// Forgets what is too old, for as long as the server is there.

@@ -230,3 +230,11 @@ fn many_arguments_and_keys_have_longer_headers() {
         assert_eq!(event.args.parse(), Ok(many.0), "{count}");
     }
 }
+
+#[test]
+fn a_name_that_is_no_number_is_passed_on_as_text() {
+    let nan = b"\x83\xa4type\x02\xa4data\x91\xcb\x7f\xf8\0\0\0\0\0\0\xa3nsp\xa1/";
+    let packet = packet(nan);
+    let encoded = parser().encode_packet(&packet, 0).unwrap().unwrap();
+    assert_eq!(decode(message(&encoded)), Ok(packet));
+}
