@@ -78,7 +78,8 @@ impl Acceptor {
 
     /// How many HTTP connections there may be at a time, those included that are still negotiating TLS; further ones wait in the system's queue. Default 65 536.
     ///
-    /// A WebSocket over HTTP/1.1 counts until it is open. A connection that sends no complete request within 30 s is closed.
+    /// A WebSocket over HTTP/1.1 counts until it is open. A connection that sends no complete request within 30 s is closed, and mostly also one that takes
+    /// nothing of an answer for so long.
     ///
     /// # Panics
     ///

@@ -5,34 +5,95 @@ use std::io;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
 use hyper::body::Incoming;
-use hyper::server::conn::{http1, http2};
+use hyper::server::conn;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
 
-use super::service::Unanswered;
+use super::http1::{self, IDLE_TIMEOUT};
+use super::rewound::Rewound;
+use super::service::{EngineService, NoService, Respond, Unanswered};
 use crate::connection::Stream;
 use crate::request::ConnectionInfo;
 
-/// How long a connection may take to send the headers of a request, and how long it may be idle.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Bytes that the headers of a request may have.
 const MAX_HEADERS: u32 = 64 * 1024;
 
-/// Answers the requests of a connection until it ends, or becomes a WebSocket.
-pub(crate) async fn host<S, B>(
-    stream: Stream,
+/// What answers the requests of a listener's connections.
+pub(crate) trait Host: Clone + Send + 'static {
+    /// Answers the requests of a connection until it ends, or becomes a WebSocket.
+    fn host(
+        self,
+        stream: Stream,
+        info: ConnectionInfo,
+        http2: bool,
+        stopped: watch::Receiver<()>,
+    ) -> impl Future<Output = ()> + Send;
+}
+
+/// Any service.
+#[derive(Clone)]
+pub(crate) struct ByHyper<S>(pub(crate) S);
+
+impl<S, B> Host for ByHyper<S>
+where
+    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    async fn host(
+        self,
+        stream: Stream,
+        info: ConnectionInfo,
+        http2: bool,
+        stopped: watch::Receiver<()>,
+    ) {
+        by_hyper(stream, info, http2, self.0, stopped).await;
+    }
+}
+
+impl<R: Respond> Host for EngineService<NoService, R> {
+    async fn host(
+        self,
+        stream: Stream,
+        info: ConnectionInfo,
+        http2: bool,
+        stopped: watch::Receiver<()>,
+    ) {
+        let served = if http2 {
+            Ok(Some((stream, Bytes::new())))
+        } else {
+            http1::serve(stream, info, &self.responder, &stopped).await
+        };
+        match served {
+            Ok(Some((stream, ahead))) => {
+                let stream = Rewound { ahead, stream };
+                // In a box, so that a connection has room for it only if it needs it.
+                Box::pin(by_hyper(stream, info, http2, self, stopped)).await;
+            }
+            Ok(None) => {}
+            Err(error) => tracing::debug!(name: "http_failed", target: "engine_io", %error),
+        }
+    }
+}
+
+async fn by_hyper<I, S, B>(
+    stream: I,
     info: ConnectionInfo,
     http2: bool,
     service: S,
     stopped: watch::Receiver<()>,
 ) where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Send,
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
@@ -63,17 +124,18 @@ pub(crate) async fn host<S, B>(
     }
 }
 
-async fn host_http1<S, B>(
-    stream: TokioIo<Stream>,
+async fn host_http1<I, S, B>(
+    stream: TokioIo<I>,
     service: S,
     mut stopped: watch::Receiver<()>,
 ) -> hyper::Result<()>
 where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = io::Error> + Send,
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let connection = http1::Builder::new()
+    let connection = conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_HEADERS as usize)
@@ -90,12 +152,13 @@ where
 }
 
 /// hyper limits neither the wait for the first request here nor that for the next.
-async fn host_http2<S, B>(
-    stream: TokioIo<Stream>,
+async fn host_http2<I, S, B>(
+    stream: TokioIo<I>,
     service: S,
     mut stopped: watch::Receiver<()>,
 ) -> hyper::Result<()>
 where
+    I: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     S: Service<Request<Incoming>, Response = Response<B>, Error = io::Error> + Send,
     S::Future: Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
@@ -113,7 +176,7 @@ where
             response
         }
     });
-    let connection = http2::Builder::new(TokioExecutor::new())
+    let connection = conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(IDLE_TIMEOUT)
         .max_header_list_size(MAX_HEADERS)

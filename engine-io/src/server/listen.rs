@@ -16,8 +16,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use super::Server;
 use super::acceptor::Acceptor;
-use super::hosting::host;
+use super::hosting::{ByHyper, Host};
 use super::proxy_protocol;
+use super::service::{EngineService, NoService, Respond};
 use crate::connection::Stream;
 use crate::request::ConnectionInfo;
 use crate::tls::TlsConfig;
@@ -77,7 +78,19 @@ impl Listener {
             stop.await;
             server.close();
         };
-        serve(self.listener, self.server.service(), stop).await;
+        self.server.service().serve(self.listener, stop).await;
+    }
+}
+
+impl<R: Respond> EngineService<NoService, R> {
+    /// Serves this on a listener until `stop` is ready, as [`serve`] does with any service, with less memory and time for a request: over HTTP/1.1, plain
+    /// requests for the responder's path need no hyper.
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`serve`].
+    pub async fn serve(self, listener: impl Into<Acceptor>, stop: impl Future<Output = ()>) {
+        serve_by(listener.into(), self, stop).await;
     }
 }
 
@@ -98,7 +111,10 @@ where
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let acceptor = listener.into();
+    serve_by(listener.into(), ByHyper(service), stop).await;
+}
+
+async fn serve_by(acceptor: Acceptor, host: impl Host, stop: impl Future<Output = ()>) {
     let places = Arc::new(Semaphore::new(acceptor.max_connections));
     let mut stop = pin!(stop);
     let (stopping, stopped) = watch::channel(());
@@ -107,7 +123,7 @@ where
             accepted = accept(&acceptor, &places) => accepted,
             () = &mut stop => break,
         };
-        let (tls, service, stopped) = (acceptor.tls.clone(), service.clone(), stopped.clone());
+        let (tls, host, stopped) = (acceptor.tls.clone(), host.clone(), stopped.clone());
         let address = info.remote_addr.map(|address| address.ip());
         let balancers = acceptor.balancers.as_ref();
         let is_balancer = balancers.is_some_and(|balancers| balancers.contains_peer(address));
@@ -121,7 +137,7 @@ where
                 return;
             };
             if let Some((stream, info, http2)) = negotiate(stream, info, tls).await {
-                host(stream, info, http2, service, stopped).await;
+                host.host(stream, info, http2, stopped).await;
             }
             drop(place);
         });

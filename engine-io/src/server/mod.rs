@@ -1,6 +1,7 @@
 //! The server role: sessions over HTTP requests and WebSockets.
 
 mod acceptor;
+mod body;
 mod compression;
 mod config;
 mod connects;
@@ -8,8 +9,10 @@ mod cookie;
 mod cors;
 mod encoding;
 mod forwarded;
+mod head;
 mod headers;
 mod hosting;
+mod http1;
 mod jsonp;
 mod listen;
 mod networks;
@@ -17,6 +20,7 @@ mod origins;
 mod polling;
 mod proxy_protocol;
 mod refusal;
+mod rewound;
 mod route;
 mod service;
 #[cfg(unix)]
@@ -35,7 +39,6 @@ use std::task::Poll;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode, Version, header};
-use hyper::upgrade::OnUpgrade;
 use parking_lot::Mutex;
 use tokio::sync::{Mutex as AsyncMutex, mpsc};
 
@@ -72,6 +75,7 @@ use refusal::bare;
 #[cfg(fuzzing)]
 pub(crate) use route::Query as RequestQuery;
 use route::{Query, Route, is_upgrade, route};
+use upgraded::Upgrade;
 #[allow(unused_imports)] // without TLS
 pub(crate) use upgraded::downcast;
 #[cfg(shuttle)]
@@ -241,9 +245,12 @@ impl Server {
         let route = checked.and_then(|()| route(parts, query, config, &self.inner.registry));
         let response = match route {
             Ok(Route::Handshake(transport, wire, late)) => {
-                self.handshake(parts, transport, wire, late).await
+                // In a box, so that the requests that follow need no room for it.
+                Box::pin(self.handshake(parts, transport, wire, late)).await
             }
-            Ok(Route::Candidate(shared, binary)) => self.candidate(parts, shared, binary).await,
+            Ok(Route::Candidate(shared, binary)) => {
+                Box::pin(self.candidate(parts, shared, binary)).await
+            }
             Ok(Route::Poll(shared)) => {
                 let mut response = polling::poll(&shared).await;
                 if self.is_refusing() && shared.lock().is_closed() {
@@ -357,7 +364,7 @@ impl Server {
                 }
                 let mut response = websocket::accept(parts);
                 let agreed = websocket::agree(config.deflate, wire.binary, parts, &mut response);
-                if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+                if let Some(upgrade) = Upgrade::take(&mut parts.extensions) {
                     let max_payload = config.max_payload;
                     let websocket = websocket::upgraded(upgrade, max_payload, agreed);
                     let sid = sid.clone();
@@ -489,7 +496,7 @@ impl Server {
         }
         let mut response = websocket::accept(parts);
         let agreed = websocket::agree(config.deflate, binary, parts, &mut response);
-        if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+        if let Some(upgrade) = Upgrade::take(&mut parts.extensions) {
             let upgraded = websocket::upgraded(upgrade, config.max_payload, agreed);
             tokio::spawn(async move {
                 if let Some(websocket) = upgraded.await {

@@ -193,7 +193,8 @@ async fn deliver(shared: &Shared, packets: Vec<Result<Packet, DecodeError>>) {
             state.parked().post = Some(cx.waker().clone());
             Poll::Pending
         });
-        let _ = tokio::time::timeout(GET_GRACE, parked).await;
+        // In a box: it is large, and seldom needed.
+        let _ = Box::pin(tokio::time::timeout(GET_GRACE, parked)).await;
     }
     let now = now();
     shared.update(|state| {

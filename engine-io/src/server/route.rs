@@ -1,5 +1,6 @@
 //! What a request is: query and headers in, a route or a refusal out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -31,29 +32,45 @@ pub(crate) enum Route {
 
 /// The parameters that matter. Of duplicates the last one wins; an empty `sid` is none.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(crate) struct Query {
-    transport: Option<String>,
-    sid: Option<String>,
-    revision: Option<String>,
+pub(crate) struct Query<'a> {
+    transport: Option<Cow<'a, str>>,
+    sid: Option<Cow<'a, str>>,
+    revision: Option<Cow<'a, str>>,
     base64: bool,
     /// The callback index of JSONP, digits only.
     pub(crate) jsonp: Option<String>,
 }
 
-impl Query {
-    pub(crate) fn parse(query: Option<&str>) -> Self {
+impl<'a> Query<'a> {
+    pub(crate) fn parse(query: Option<&'a str>) -> Self {
+        let query = query.unwrap_or("");
         let mut parsed = Self::default();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
-            match &*name {
-                "transport" => parsed.transport = Some(value.into_owned()),
-                "sid" => parsed.sid = Some(value.into_owned()).filter(|sid| !sid.is_empty()),
-                "EIO" => parsed.revision = Some(value.into_owned()),
-                "b64" => parsed.base64 = !value.is_empty(),
-                "j" => parsed.jsonp = Some(value.chars().filter(char::is_ascii_digit).collect()),
-                _ => {}
+        if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
+            for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+                parsed.set(&name, value);
+            }
+        } else {
+            // Nearly always there is nothing to decode.
+            let mut rest = query;
+            while !rest.is_empty() {
+                let pair;
+                (pair, rest) = split(rest, b'&');
+                let (name, value) = split(pair, b'=');
+                parsed.set(name, value.into());
             }
         }
         parsed
+    }
+
+    fn set(&mut self, name: &str, value: Cow<'a, str>) {
+        match name {
+            "transport" => self.transport = Some(value),
+            "sid" => self.sid = Some(value).filter(|sid| !sid.is_empty()),
+            "EIO" => self.revision = Some(value),
+            "b64" => self.base64 = !value.is_empty(),
+            "j" => self.jsonp = Some(value.chars().filter(char::is_ascii_digit).collect()),
+            _ => {}
+        }
     }
 
     /// Whatever is not 4 is 3, as it was when `EIO` was not told yet. The scripts of JSONP can carry text only.
@@ -73,10 +90,18 @@ impl Query {
     }
 }
 
+/// What is before the first such byte, an ASCII one, and what is behind it. Faster for a few characters than the standard library's search.
+fn split(text: &str, at: u8) -> (&str, &str) {
+    match text.bytes().position(|byte| byte == at) {
+        Some(position) => (&text[..position], &text[position + 1..]),
+        None => (text, ""),
+    }
+}
+
 /// The reference's checks in its order.
 pub(crate) fn route(
     parts: &Parts,
-    query: Query,
+    query: Query<'_>,
     config: &ServerConfig,
     registry: &Registry,
 ) -> Result<Route, Refusal> {
@@ -87,7 +112,9 @@ pub(crate) fn route(
         .and_then(Transport::from_name)
         .filter(|known| config.transports.contains(known));
     let Some(transport) = transport else {
-        return Err(Refusal::UnknownTransport(query.transport));
+        return Err(Refusal::UnknownTransport(
+            query.transport.map(Cow::into_owned),
+        ));
     };
     let wire = query.wire(transport);
     let supported = wire.revision == Revision::V4 || config.allow_eio3;
@@ -99,7 +126,7 @@ pub(crate) fn route(
     let route = match query.sid {
         Some(sid) => {
             let Some(shared) = registry.find(&sid) else {
-                return Err(Refusal::UnknownSid(sid));
+                return Err(Refusal::UnknownSid(sid.into_owned()));
             };
             let current = shared.lock().session.transport();
             if !upgrade && transport != current {
@@ -109,7 +136,9 @@ pub(crate) fn route(
                 });
             }
             if wire.revision != shared.wire.revision {
-                return Err(Refusal::ProtocolMismatch(query.revision));
+                return Err(Refusal::ProtocolMismatch(
+                    query.revision.map(Cow::into_owned),
+                ));
             }
             match parts.method {
                 _ if upgrade => {
@@ -131,7 +160,10 @@ pub(crate) fn route(
         None => Route::Handshake(
             transport,
             wire,
-            handshake.and(Err(Refusal::UnsupportedProtocol(query.revision))),
+            handshake.and_then(|()| {
+                let revision = query.revision.map(Cow::into_owned);
+                Err(Refusal::UnsupportedProtocol(revision))
+            }),
         ),
     };
     Ok(if upgrade && transport == Transport::Polling {
@@ -162,13 +194,15 @@ pub(crate) fn is_extended_connect(parts: &Parts) -> bool {
 
 /// Whether the request asks for another protocol on this connection, by the rules of HTTP/1.1.
 pub(crate) fn wants_upgrade(headers: &HeaderMap) -> bool {
+    if !headers.contains_key(header::UPGRADE) {
+        return false;
+    }
     let connection = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok());
     let mut tokens = connection.flat_map(|value| value.split(','));
-    headers.contains_key(header::UPGRADE)
-        && tokens.any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
+    tokens.any(|token| token.trim().eq_ignore_ascii_case("upgrade"))
 }
 
 /// Source: RFC 6455 §4.2.1, and the reference's WebSocket library for the texts.

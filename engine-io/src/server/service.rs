@@ -78,7 +78,7 @@ impl<S, R: Respond> Layer<S> for EngineLayer<R> {
 /// The engine as a tower service, and (without an inner service) as a hyper service.
 #[derive(Clone, Debug)]
 pub struct EngineService<S = NoService, R = Server> {
-    responder: R,
+    pub(crate) responder: R,
     inner: S,
 }
 

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Response, StatusCode, header};
-use hyper::upgrade::OnUpgrade;
 use tungstenite::handshake::derive_accept_key;
 
 use super::refusal::bare;
 use super::route::is_extended_connect;
+use super::upgraded::Upgrade;
 use crate::connection::{Shared, WebSocket, now};
 use crate::deflate::{Agreed, DeflateConfig};
 use crate::wire::BinaryForm;
@@ -55,13 +55,12 @@ pub(crate) fn agree(
 
 /// The WebSocket, once the HTTP server has let go of the connection.
 pub(crate) async fn upgraded(
-    upgrade: OnUpgrade,
+    upgrade: Upgrade,
     max_payload: usize,
     agreed: Option<Agreed>,
 ) -> Option<Box<WebSocket>> {
-    match upgrade.await {
-        Ok(upgraded) => {
-            let (stream, ahead) = super::upgraded::stream(upgraded);
+    match upgrade.stream().await {
+        Ok((stream, ahead)) => {
             let mut websocket = Box::new(WebSocket::server(stream, &ahead, max_payload));
             websocket.agreed = agreed;
             Some(websocket)
@@ -90,7 +89,7 @@ pub(crate) async fn offer(shared: &Arc<Shared>, websocket: Box<WebSocket>, binar
 /// Opens a WebSocket that contradicts itself (`transport=polling`), to close it at once: clients expect the close, not an HTTP error.
 pub(crate) fn refuse(parts: &mut Parts) -> Response<Bytes> {
     let response = accept(parts);
-    if let Some(upgrade) = parts.extensions.remove::<OnUpgrade>() {
+    if let Some(upgrade) = Upgrade::take(&mut parts.extensions) {
         tokio::spawn(async move {
             if let Some(websocket) = upgraded(upgrade, 0, None).await {
                 close(*websocket).await;

@@ -254,7 +254,7 @@ async fn another_responder_may_stand_in_front_of_the_engine() {
     spawn_echo(server.clone());
     let (listener, address) = bind().await;
     let service = EngineService::new(Guarded(server.clone()));
-    tokio::spawn(serve(listener, service, std::future::pending()));
+    tokio::spawn(service.serve(listener, std::future::pending()));
     check_sessions(address).await;
     let mut http = Http::connect(address).await;
     http.get("/engine.io/client.js").await.check(200, "code");

@@ -12,6 +12,7 @@ mod draining;
 mod handshake;
 mod hostile;
 mod hosting;
+mod http1;
 mod http2;
 mod limits;
 mod listening;

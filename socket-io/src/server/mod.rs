@@ -263,7 +263,7 @@ impl SocketIo {
     ///
     /// Dropping the future stops listening. Requests under way are answered, WebSockets go on, and the server is not closed.
     pub async fn serve(&self, listener: impl Into<Acceptor>) {
-        engine_io::serve(listener, self.service(), self.closed()).await;
+        self.service().serve(listener, self.closed()).await;
         self.finished().await;
     }
 

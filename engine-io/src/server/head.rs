@@ -1,0 +1,337 @@
+//! The heads of HTTP/1.1: those of plain requests from bytes, and those of answers to bytes.
+
+use std::cell::Cell;
+use std::mem::MaybeUninit;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::{Buf, Bytes};
+use http::header::{self, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use httparse::Status;
+
+/// Headers that a request may have.
+const HEADERS: usize = 64;
+
+/// What a connection's bytes begin with.
+#[allow(clippy::large_enum_variant)] // the usual one, and moved on at once
+pub(crate) enum Head {
+    /// A part of a request's head, or nothing.
+    Partial,
+    /// A plain request, with the length of its body.
+    Request(Request<u64>),
+    /// Something else.
+    Other,
+}
+
+/// Takes the head of a plain request from the bytes; anything else stays where it is. `matches` says which paths are plain.
+pub(crate) fn take_head(bytes: &mut Bytes, matches: impl Fn(&Uri) -> bool) -> Head {
+    if bytes.is_empty() {
+        return Head::Partial;
+    }
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS];
+    let mut request = httparse::Request::new(&mut []);
+    match request.parse_with_uninit_headers(bytes, &mut headers) {
+        Ok(Status::Partial) => Head::Partial,
+        Err(_) => Head::Other,
+        Ok(Status::Complete(length)) => match plain(&request, bytes, matches) {
+            None => Head::Other,
+            Some(request) => {
+                bytes.advance(length);
+                Head::Request(request)
+            }
+        },
+    }
+}
+
+fn plain(
+    request: &httparse::Request<'_, '_>,
+    bytes: &Bytes,
+    matches: impl Fn(&Uri) -> bool,
+) -> Option<Request<u64>> {
+    let method = match request.method? {
+        "GET" => Method::GET,
+        "POST" => Method::POST,
+        "OPTIONS" => Method::OPTIONS,
+        _ => return None,
+    };
+    let target = request.path.filter(|path| path.starts_with('/'))?;
+    let uri = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
+    if request.version != Some(1) || !matches(&uri) {
+        return None;
+    }
+    let mut length = None;
+    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    for header in request.headers.iter() {
+        let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
+        let plain = match name {
+            header::CONTENT_LENGTH => {
+                let first = length.is_none();
+                length = Some(content_length(header.value)?);
+                first
+            }
+            header::CONNECTION => header.value.split(|byte| *byte == b',').all(|option| {
+                let option = option.trim_ascii();
+                option.eq_ignore_ascii_case(b"keep-alive")
+                    || option.eq_ignore_ascii_case(b"upgrade")
+            }),
+            header::TRANSFER_ENCODING | header::EXPECT => false,
+            _ => true,
+        };
+        if !plain {
+            return None;
+        }
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value)).ok()?;
+        headers.append(name, value);
+    }
+    let length = length.unwrap_or(0);
+    if length > 0 && method != Method::POST {
+        return None;
+    }
+    let mut request = Request::new(length);
+    *request.method_mut() = method;
+    *request.uri_mut() = uri;
+    *request.headers_mut() = headers;
+    Some(request)
+}
+
+/// Digits only; more than 18 of them are more than anybody has.
+fn content_length(value: &[u8]) -> Option<u64> {
+    if value.len() > 18 || !value.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+/// Writes everything of an answer but its body; behind the `last` one the connection ends.
+pub(crate) fn write_head(output: &mut Vec<u8>, response: &Response<Bytes>, last: bool) {
+    let status = response.status();
+    output.extend_from_slice(b"HTTP/1.1 ");
+    output.extend_from_slice(status.as_str().as_bytes());
+    output.push(b' ');
+    output.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
+    output.extend_from_slice(b"\r\n");
+    for (name, value) in response.headers() {
+        if !(last && name == header::CONNECTION) && name != header::CONTENT_LENGTH {
+            put(output, name.as_str(), value.as_bytes());
+        }
+    }
+    if last {
+        put(output, "connection", b"close");
+    }
+    let length = response.body().len();
+    let bodiless = status.is_informational()
+        || status == StatusCode::NO_CONTENT
+        || status == StatusCode::NOT_MODIFIED;
+    if !bodiless {
+        put(
+            output,
+            "content-length",
+            itoa::Buffer::new().format(length).as_bytes(),
+        );
+    }
+    if !status.is_informational() && !response.headers().contains_key(header::DATE) {
+        put(output, "date", &date());
+    }
+    output.extend_from_slice(b"\r\n");
+}
+
+fn put(output: &mut Vec<u8>, name: &str, value: &[u8]) {
+    output.extend_from_slice(name.as_bytes());
+    output.extend_from_slice(b": ");
+    output.extend_from_slice(value);
+    output.extend_from_slice(b"\r\n");
+}
+
+/// The time as HTTP writes it, made once a second.
+fn date() -> [u8; 29] {
+    thread_local! {
+        static LAST: Cell<(u64, [u8; 29])> = const { Cell::new((0, [0; 29])) };
+    }
+    let now = SystemTime::now();
+    let second = now
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |time| time.as_secs());
+    let (last, mut text) = LAST.get();
+    if last != second || second == 0 {
+        let written = httpdate::fmt_http_date(now);
+        text.iter_mut()
+            .zip(written.bytes())
+            .for_each(|(place, byte)| *place = byte);
+        LAST.set((second, text));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is taken of a text, and what is left of it.
+    fn take(text: &str) -> (Head, Bytes) {
+        let mut bytes = Bytes::copy_from_slice(text.as_bytes());
+        let head = take_head(&mut bytes, |uri| uri.path().starts_with("/engine.io/"));
+        (head, bytes)
+    }
+
+    #[test]
+    fn plain_requests_are_taken_and_what_follows_stays() {
+        for (text, method, length) in [
+            (
+                "GET /engine.io/?a=b HTTP/1.1\r\nHost: a\r\n\r\n",
+                Method::GET,
+                0,
+            ),
+            (
+                "\r\nGET /engine.io/?a=b HTTP/1.1\nhost:a\n\n",
+                Method::GET,
+                0,
+            ),
+            (
+                "OPTIONS /engine.io/?a=b HTTP/1.1\r\nHOST:  a \r\n\r\n",
+                Method::OPTIONS,
+                0,
+            ),
+            (
+                "POST /engine.io/?a=b HTTP/1.1\r\nHost: a\r\nContent-Length: 007\r\n\r\n",
+                Method::POST,
+                7,
+            ),
+            (
+                "GET /engine.io/?a=b HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive, Upgrade\r\nContent-Length: 0\r\n\r\n",
+                Method::GET,
+                0,
+            ),
+        ] {
+            let (head, rest) = take(&format!("{text}more"));
+            let Head::Request(request) = head else {
+                panic!("not taken: {text}");
+            };
+            assert_eq!(
+                (request.method(), *request.body()),
+                (&method, length),
+                "{text}"
+            );
+            assert_eq!(request.uri(), "/engine.io/?a=b");
+            assert_eq!(request.headers()["host"], "a");
+            assert_eq!(rest, "more");
+            // Every beginning of it is too little.
+            for end in 0..text.len() {
+                let (head, rest) = take(&text[..end]);
+                assert!(matches!(head, Head::Partial), "{}", &text[..end]);
+                assert_eq!(rest, text[..end]);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_out_of_the_ordinary_stays_where_it_is() {
+        let many = "a: b\r\n".repeat(HEADERS + 1);
+        for (request, headers) in [
+            ("HEAD /engine.io/ HTTP/1.1", ""),
+            ("get /engine.io/ HTTP/1.1", ""),
+            ("GET /engine.io/ HTTP/1.0", ""),
+            ("GET /other/ HTTP/1.1", ""),
+            ("GET http://a/engine.io/ HTTP/1.1", ""),
+            ("OPTIONS * HTTP/1.1", ""),
+            ("GET /engine.io/\u{1} HTTP/1.1", ""),
+            ("GET /engine.io/ HTTP/1.1", "Connection: close\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "Content-Length: 1\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "Name : a\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "a: b\r\n c\r\n"),
+            ("GET /engine.io/ HTTP/1.1", &many),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Transfer-Encoding: chunked\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1\r\nExpect: 100-continue\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1\r\nContent-Length: 1\r\n",
+            ),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length: 1, 1\r\n"),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length: +1\r\n"),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length: -1\r\n"),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Content-Length: 1000000000000000000\r\n",
+            ),
+            ("POST /engine.io/ HTTP/1.1", "Content-Length:\r\n"),
+        ] {
+            let text = format!("{request}\r\n{headers}\r\n1");
+            let (head, rest) = take(&text);
+            assert!(matches!(head, Head::Other), "{text}");
+            assert_eq!(rest, text);
+        }
+    }
+
+    #[track_caller]
+    fn check(response: http::response::Builder, body: &'static str, last: bool, expected: &str) {
+        let response = response.body(Bytes::from(body)).unwrap();
+        let mut output = Vec::new();
+        write_head(&mut output, &response, last);
+        assert_eq!(String::from_utf8(output).unwrap(), expected);
+    }
+
+    #[test]
+    fn answers_have_a_length_where_it_means_something() {
+        let answer = |status| Response::builder().status(status).header("date", "now");
+        check(
+            answer(200)
+                .header("content-type", "text/plain")
+                .header("content-length", "7"),
+            "ok",
+            false,
+            "HTTP/1.1 200 OK\r\ndate: now\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\n",
+        );
+        check(
+            answer(400).header("connection", "close"),
+            "",
+            true,
+            "HTTP/1.1 400 Bad Request\r\ndate: now\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+        check(
+            answer(204),
+            "",
+            false,
+            "HTTP/1.1 204 No Content\r\ndate: now\r\n\r\n",
+        );
+        check(
+            answer(304),
+            "",
+            false,
+            "HTTP/1.1 304 Not Modified\r\ndate: now\r\n\r\n",
+        );
+        check(
+            Response::builder()
+                .status(101)
+                .header("connection", "Upgrade"),
+            "",
+            false,
+            "HTTP/1.1 101 Switching Protocols\r\nconnection: Upgrade\r\n\r\n",
+        );
+        check(
+            answer(599),
+            "",
+            false,
+            "HTTP/1.1 599 \r\ndate: now\r\ncontent-length: 0\r\n\r\n",
+        );
+    }
+
+    #[test]
+    fn answers_have_the_date() {
+        let mut output = Vec::new();
+        write_head(&mut output, &Response::new(Bytes::new()), false);
+        let text = String::from_utf8(output).unwrap();
+        let date = text.split("date: ").nth(1).unwrap().trim_end();
+        let time = httpdate::parse_http_date(date).unwrap();
+        assert!(time <= SystemTime::now());
+        assert!(time + std::time::Duration::from_secs(60) > SystemTime::now());
+    }
+}
