@@ -320,3 +320,53 @@ fn what_is_no_certificate_or_key_is_told() {
         "cannot read /no/such/chain.pem: entity not found"
     );
 }
+
+/// The first record of a client that knows no version later than this one, and is as modern as it can be otherwise.
+fn hello(version: [u8; 2]) -> Vec<u8> {
+    let mut hello = version.to_vec();
+    hello.extend([7; 32]);
+    // No session, two suites, no compression.
+    hello.extend([0, 0, 4, 0xc0, 0x2b, 0xc0, 0x2f, 1, 0]);
+    // Extensions: algorithms of signatures, groups, forms of points.
+    hello.extend([0, 26, 0, 13, 0, 8, 0, 6, 4, 3, 8, 4, 4, 1]);
+    hello.extend([0, 10, 0, 4, 0, 2, 0, 0x17, 0, 11, 0, 2, 1, 0]);
+    let length = hello.len() as u8;
+    [&[22, 3, 1, 0, length + 4, 1, 0, 0, length], &hello[..]].concat()
+}
+
+#[tokio::test]
+async fn versions_before_1_2_are_refused() {
+    let (server, identity) = (Server::default(), Identity::new());
+    let address = listen(&server, identity.config()).await;
+    for version in [[3, 0], [3, 1], [3, 2], [3, 3]] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(&hello(version)).await.unwrap();
+        let mut answer = [0; 7];
+        soon(stream.read_exact(&mut answer)).await.unwrap();
+        if version == [3, 3] {
+            // 1.2 it is: the server says hello.
+            assert_eq!((answer[0], answer[5]), (22, 2), "{answer:?}");
+        } else {
+            // A fatal alert: protocol_version.
+            assert_eq!(
+                (answer[0], &answer[3..]),
+                (21, &[0, 2, 2, 70][..]),
+                "{version:?}"
+            );
+        }
+    }
+    // The same server takes 1.2 and 1.3, and nothing of what is weak in 1.2.
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_root_certificates(identity.roots())
+            .with_no_client_auth();
+        let stream = TcpStream::connect(address).await.unwrap();
+        let name = "localhost".try_into().unwrap();
+        let connecting = TlsConnector::from(Arc::new(config)).connect(name, stream);
+        let stream = soon(connecting).await.unwrap();
+        let (_, connection) = stream.get_ref();
+        assert_eq!(connection.protocol_version(), Some(version.version));
+    }
+}

@@ -30,9 +30,9 @@ async fn clients_learn_nothing_of_what_happened_inside() {
     let stage = Stage::new();
     let io = &stage.io;
     io.of("/")
-        .on_connect(async || -> () { panic!("{SECRET}") })
-        .on("first step", async || -> () { panic!("{SECRET}") })
-        .on("later", async || -> () {
+        .on_connect(async || -> u8 { panic!("{SECRET}") })
+        .on("first step", async || -> u8 { panic!("{SECRET}") })
+        .on("later", async || -> u8 {
             tokio::task::yield_now().await;
             panic!("{SECRET}")
         })
