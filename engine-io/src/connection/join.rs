@@ -3,7 +3,6 @@
 use bytes::Bytes;
 
 use super::websocket::WebSocket;
-use crate::frame::Frame;
 use crate::session::Session;
 
 /// Frames taken out of the outbox at a time.
@@ -21,21 +20,23 @@ impl WebSocket {
             return;
         };
         if first.len() == room && room <= JOINED {
-            return self.write(first.into_websocket(), session);
+            let bytes = self.outgoing(first.into_websocket());
+            return self.write(bytes, session);
         }
         let frames = std::iter::once(first).chain(std::iter::from_fn(|| session.poll_frame()));
         let mut joined: Vec<u8> = Vec::new();
         let mut alone = true;
-        for bytes in frames.take(BATCH).map(Frame::into_websocket) {
+        for frame in frames.take(BATCH) {
+            let bytes = self.outgoing(frame.into_websocket());
             let is_long = bytes.len() > SHORT;
             if !joined.is_empty() && (is_long || joined.len() + bytes.len() > joined.capacity()) {
                 alone = false;
-                self.push(std::mem::take(&mut joined).into());
+                self.queue(std::mem::take(&mut joined).into());
             }
             if is_long {
                 alone = false;
                 room = room.saturating_sub(bytes.len());
-                self.push(bytes);
+                self.queue(bytes);
                 continue;
             }
             if joined.is_empty() {
@@ -47,7 +48,7 @@ impl WebSocket {
         match joined.is_empty() {
             true => {}
             false if alone => self.write(joined.into(), session),
-            false => self.push(joined.into()),
+            false => self.queue(joined.into()),
         }
     }
 
@@ -57,7 +58,7 @@ impl WebSocket {
         let rest = self.try_write(bytes);
         session.handle_written(length - rest.len());
         if !rest.is_empty() {
-            self.push(rest);
+            self.queue(rest);
         }
     }
 }

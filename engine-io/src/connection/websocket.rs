@@ -364,12 +364,23 @@ impl WebSocket {
         Ok(())
     }
 
-    /// Queues a finished frame.
-    pub(crate) fn push(&mut self, frame: Bytes) {
-        self.egress.push_back(match self.side() {
+    /// A finished frame as it leaves this side.
+    pub(super) fn outgoing(&self, frame: Bytes) -> Bytes {
+        match self.side() {
             Side::Server => frame,
             Side::Client => masked(&frame),
-        });
+        }
+    }
+
+    /// Queues what is outgoing.
+    pub(super) fn queue(&mut self, bytes: Bytes) {
+        self.egress.push_back(bytes);
+    }
+
+    /// Queues a finished frame.
+    pub(crate) fn push(&mut self, frame: Bytes) {
+        let bytes = self.outgoing(frame);
+        self.queue(bytes);
     }
 
     /// Queues a close frame; without a code it has no body.

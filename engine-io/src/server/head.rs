@@ -111,7 +111,12 @@ pub(crate) fn write_head(output: &mut Vec<u8>, response: &Response<Bytes>, last:
     output.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
     output.extend_from_slice(b"\r\n");
     for (name, value) in response.headers() {
-        if !(last && name == header::CONNECTION) && name != header::CONTENT_LENGTH {
+        let is_ours = match *name {
+            header::CONNECTION => last,
+            header::CONTENT_LENGTH | header::TRANSFER_ENCODING => true,
+            _ => false,
+        };
+        if !is_ours {
             put(output, name.as_str(), value.as_bytes());
         }
     }

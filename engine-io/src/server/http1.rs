@@ -199,16 +199,15 @@ impl Idle {
             return Poll::Pending;
         };
         let deadline = deadline.into();
-        let Some(sleep) = &mut self.sleep else {
-            let sleep = Box::pin(tokio::time::sleep_until(deadline));
-            return self.sleep.insert(sleep).as_mut().poll(cx);
-        };
-        while sleep.is_elapsed() {
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        // Polled each time: a task that has used up its turn is not called by the timer that it polls then.
+        while sleep.as_mut().poll(cx).is_ready() {
             if sleep.deadline() >= deadline {
                 return Poll::Ready(());
             }
             sleep.as_mut().reset(deadline);
-            ready!(sleep.as_mut().poll(cx));
         }
         Poll::Pending
     }
@@ -230,8 +229,9 @@ pub(crate) fn poll_read(
 }
 
 fn says_close(headers: &HeaderMap) -> bool {
-    let connection = headers.get(header::CONNECTION);
-    connection.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"close"))
+    let values = headers.get_all(header::CONNECTION).iter();
+    let mut options = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b','));
+    options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
 /// Writes an answer. A peer that takes nothing of it for too long loses the connection.
@@ -285,5 +285,6 @@ async fn write(
 
 /// Says goodbye, in the way of the stream.
 async fn shutdown(mut stream: Stream) {
-    let _ = poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx)).await;
+    let end = poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx));
+    let _ = tokio::time::timeout(IDLE_TIMEOUT, end).await;
 }

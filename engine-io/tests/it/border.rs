@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine_io::{
     Acceptor, AllowedOrigins, ConnectLimit, ConnectionInfo, Cors, Rate, Refusal, Server,
-    ServerConfig, serve,
+    ServerConfig,
 };
 use parking_lot::Mutex;
 use tokio::net::TcpListener;
@@ -199,7 +199,7 @@ async fn a_load_balancer_says_whose_connection_it_is() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let acceptor = Acceptor::from(listener).proxy_protocol(balancers.parse().unwrap());
-        let serving = tokio::spawn(serve(acceptor, server.service(), std::future::pending()));
+        let serving = tokio::spawn(server.service().serve(acceptor, std::future::pending()));
         let mut http = Http::connect(address).await;
         let own = http.stream.local_addr().unwrap();
         let request = format!("GET {POLLING} HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -220,6 +220,10 @@ async fn a_load_balancer_says_whose_connection_it_is() {
     }
 }
 
+fn fails<T>() -> T {
+    panic!("a secret of /srv/app/main.rs")
+}
+
 #[tokio::test]
 async fn what_a_hook_s_panic_says_is_nobody_s_business() {
     let config = ServerConfig::default()
@@ -232,9 +236,7 @@ async fn what_a_hook_s_panic_says_is_nobody_s_business() {
                 Ok(())
             }
         })
-        .check_upgrade(|_| async {
-            None::<Result<(), String>>.expect("a secret of /srv/app/main.rs")
-        });
+        .check_upgrade(|_| async { fails::<Result<(), String>>() });
     let host = Host::echo(config).await;
     for when in ["early", "late"] {
         let reply = get(&host, &format!("{POLLING}&{when}=1"), "").await;
@@ -246,8 +248,8 @@ async fn what_a_hook_s_panic_says_is_nobody_s_business() {
     polling.say("4hello").await;
     assert_eq!(polling.packets(1).await, ["4hello"]);
 
-    let config = ServerConfig::default()
-        .generate_id(|_| async { None::<Result<String, String>>.expect("a secret") });
+    let config =
+        ServerConfig::default().generate_id(|_| async { fails::<Result<String, String>>() });
     let host = Host::new(config).await;
     let reply = get(&host, POLLING, "").await;
     reply.check(400, r#"{"code":3,"message":"Bad request"}"#);

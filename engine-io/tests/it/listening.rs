@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use engine_io::{Acceptor, Request, Server, ServerConfig, serve};
+use engine_io::{Acceptor, Request, Server, ServerConfig};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -100,7 +100,7 @@ async fn a_unix_socket_serves_sessions_and_takes_its_file_along() {
     let server = Server::default();
     let acceptor = Acceptor::bind_unix(&path.0).await.unwrap();
     let (stop, stopped) = oneshot::channel::<()>();
-    let serving = tokio::spawn(serve(acceptor, server.service(), async {
+    let serving = tokio::spawn(server.service().serve(acceptor, async {
         let _ = stopped.await;
     }));
     let request = check_session(&server, async || {
@@ -118,7 +118,7 @@ async fn a_listener_made_elsewhere_leaves_its_file() {
     let path = SocketPath::new("foreign");
     let server = Server::default();
     let listener = tokio::net::UnixListener::bind(&path.0).unwrap();
-    let serving = tokio::spawn(serve(listener, server.service(), std::future::pending()));
+    let serving = tokio::spawn(server.service().serve(listener, std::future::pending()));
     check_session(&server, async || {
         UnixStream::connect(&path.0).await.unwrap()
     })
@@ -170,7 +170,7 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = Acceptor::from(listener).max_connections(2);
-    tokio::spawn(serve(acceptor, server.service(), std::future::pending()));
+    tokio::spawn(server.service().serve(acceptor, std::future::pending()));
     // Open WebSockets are no HTTP connections any more.
     let mut websockets = Vec::new();
     for _ in 0..3 {
@@ -263,7 +263,7 @@ async fn a_tcp_listener_tells_the_address() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let server = Server::default();
-    tokio::spawn(serve(listener, server.service(), std::future::pending()));
+    tokio::spawn(server.service().serve(listener, std::future::pending()));
     let request = check_session(&server, async || TcpStream::connect(address).await.unwrap()).await;
     assert!(request.remote_addr().unwrap().ip().is_loopback());
 }

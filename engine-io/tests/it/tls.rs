@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_io::{Acceptor, Server, ServerConfig, TlsConfig, TlsError, serve};
+use engine_io::{Acceptor, Server, ServerConfig, TlsConfig, TlsError};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -92,7 +92,7 @@ async fn listen(server: &Server, tls: TlsConfig) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = Acceptor::from(listener).tls(tls);
-    tokio::spawn(serve(acceptor, server.service(), std::future::pending()));
+    tokio::spawn(server.service().serve(acceptor, std::future::pending()));
     address
 }
 
