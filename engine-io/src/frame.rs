@@ -213,7 +213,8 @@ pub(crate) fn finish(mut buffer: Vec<u8>, first: u8) -> Frame {
         10 => buffer[start + 2..HEADROOM].copy_from_slice(&(length as u64).to_be_bytes()),
         _ => {}
     }
-    if length > SHORT {
+    // The rest of a buffer that is much longer would be kept as long as the frame.
+    if length > SHORT && buffer.capacity() <= 2 * buffer.len() {
         let mut bytes = Bytes::from(buffer);
         bytes.advance(start);
         return Frame::from_bytes(bytes);

@@ -9,6 +9,8 @@ use crate::packet::Message;
 
 /// So much memory is taken for what a peer has announced; more only as it comes.
 const AT_ONCE: usize = 256 * 1024;
+/// If less is missing, or there, it is read as everything else.
+const WORTHWHILE: usize = 16 * 1024;
 /// What one read takes at most.
 const READ_SIZE: usize = 64 * 1024;
 /// What is read beyond the end of the message: if there is less, the stream is known to be empty.
@@ -35,14 +37,19 @@ impl Long {
         self.payload.extend_from_slice(input);
     }
 
-    /// Reads what comes next: how much, or `None` if the stream is one of those that have to be read from otherwise.
+    /// Reads what comes next: how much, or `None` if it is to be read otherwise.
     pub(super) fn poll_read(
         &mut self,
         stream: &Stream,
         cx: &mut Context<'_>,
     ) -> Option<Poll<io::Result<usize>>> {
-        let missing = self.head.length.saturating_sub(self.payload.len());
-        let room = missing.min(READ_SIZE) + BEYOND;
+        let there = self.payload.len();
+        let missing = self.head.length.saturating_sub(there);
+        if missing.min(there) < WORTHWHILE {
+            return None;
+        }
+        // Memory is touched only as fast as the message comes.
+        let room = missing.min(there).min(READ_SIZE) + BEYOND;
         self.payload.reserve(room);
         stream.poll_read_into(cx, &mut self.payload, room)
     }

@@ -168,7 +168,7 @@ impl State {
             }
         }
         queue.drain(..received);
-        if self.inbox.is_empty() {
+        if self.inbox.is_empty() && !queue.is_empty() {
             self.inbox = queue;
         } else {
             self.inbox.append(&mut queue);

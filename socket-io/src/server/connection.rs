@@ -25,6 +25,8 @@ use super::log::Brief;
 use super::socket::Socket;
 use crate::protocol::{Decoder, DisconnectReason, Packet};
 
+/// Messages that a connection handles at a time, before others have their turn.
+const TURN: usize = 1024;
 /// For how long packets for a namespace are ignored after leaving it: they were under way.
 const LEFT_GRACE: Duration = Duration::from_secs(10);
 /// How many left namespaces are remembered.
@@ -306,7 +308,7 @@ pub(crate) struct Driver {
     /// It was polled before.
     has_begun: bool,
     /// What the connection's state and the clock say is to be asked anew.
-    looks: bool,
+    pub(super) looks: bool,
     /// No namespace was joined yet.
     pub(super) is_new: bool,
     /// Too many handlers are running.
@@ -513,8 +515,7 @@ impl Driver {
     }
 
     fn dispatch(&mut self, socket: Socket, arrival: Arrival, handlers: &mut Option<Arc<Handlers>>) {
-        let Arrival { event, ack, size } = arrival;
-        let context = Context::new(socket, event, ack);
+        let context = Context::new(socket, arrival);
         if context.socket.registry().is_none() {
             let registry = context.socket.namespace().registry();
             let known = handlers.take().filter(|handlers| registry.has(handlers));
@@ -545,7 +546,7 @@ impl Driver {
         if !is_heard(&context.socket) {
             return;
         }
-        let mut screening = Screening::new(context, middlewares, named, size);
+        let mut screening = Screening::new(context, middlewares, named);
         match screening.poll(&mut TaskContext::from_waker(Waker::noop())) {
             Poll::Ready(result) => self.finish_screening(screening, result),
             Poll::Pending => {
@@ -660,11 +661,20 @@ impl Future for Driver {
         this.looks = true;
         // Those of the namespace that the last event was for, as long as events come one upon the other.
         let mut handlers = None;
+        let mut left = TURN;
         loop {
+            if left == 0 {
+                // Others have waited for long enough.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
             let step = ready!(this.poll_step(cx));
             this.looks |= !matches!(step, Step::Message(_));
             match step {
-                Step::Message(message) => this.handle_message(message, &mut handlers),
+                Step::Message(message) => {
+                    left -= 1;
+                    this.handle_message(message, &mut handlers);
+                }
                 Step::Progress(progress) => this.go_on(progress),
                 Step::Turn(turn) => this.handle_turn(turn, &mut handlers),
                 Step::TimeUp => this.handle_time_up(),

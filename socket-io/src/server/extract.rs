@@ -8,10 +8,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{EmitError, Failure};
+use super::inbox::Arrival;
 use super::socket::Socket;
 use super::{Handshake, SocketIo};
 use crate::common::{Data, EventName, State};
-use crate::protocol::{AckId, DisconnectReason, Event, RawArgs};
+use crate::protocol::{AckId, DisconnectReason, RawArgs};
 
 /// What a handler is called with.
 #[derive(Clone, Debug)]
@@ -21,17 +22,21 @@ pub struct Context {
     pub(crate) args: RawArgs,
     pub(crate) ack: Option<Question>,
     pub(crate) reason: Option<DisconnectReason>,
+    /// Bytes of the messages that it came in, which its arguments keep.
+    pub(crate) size: usize,
 }
 
 impl Context {
     /// For an event of a client's.
-    pub(crate) fn new(socket: Socket, event: Event, ack: Option<AckId>) -> Self {
+    pub(crate) fn new(socket: Socket, arrival: Arrival) -> Self {
+        let Arrival { event, ack, size } = arrival;
         Self {
             socket,
             event: event.name,
             args: event.args,
             ack: ack.map(Question::new),
             reason: None,
+            size,
         }
     }
 

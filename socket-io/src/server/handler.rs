@@ -159,7 +159,7 @@ pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Fail
             }
         }
         Poll::Pending => {
-            let running = socket.connection().start_handler(context.args.size());
+            let running = socket.connection().start_handler(context.size);
             let context = Context {
                 // Only the handler needs them.
                 args: RawArgs::empty(),

@@ -32,7 +32,6 @@ pub(crate) struct Screening {
     /// Those that get the event afterwards.
     pub(crate) handlers: Callees,
     middlewares: Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>,
-    size: usize,
 }
 
 impl Screening {
@@ -40,13 +39,11 @@ impl Screening {
         context: Context,
         middlewares: Arc<[ErasedMiddleware]>,
         handlers: Callees,
-        size: usize,
     ) -> Self {
         Self {
             middlewares: Box::pin(run_middlewares(middlewares, context.clone())),
             context,
             handlers,
-            size,
         }
     }
 
@@ -71,7 +68,8 @@ struct Lane {
 
 impl Lane {
     fn bytes(&self) -> usize {
-        let screened = self.screening.iter().map(|screening| screening.size);
+        let screened = self.screening.iter();
+        let screened = screened.map(|screening| screening.context.size);
         let waiting = self.waiting.iter().map(|arrival| arrival.size);
         screened.chain(waiting).map(|size| size + OVERHEAD).sum()
     }
@@ -106,7 +104,7 @@ impl Inbox {
     }
 
     pub(crate) fn screen(&mut self, screening: Screening) {
-        self.bytes += screening.size + OVERHEAD;
+        self.bytes += screening.context.size + OVERHEAD;
         let lane = self.lane(&screening.context.socket);
         lane.screening = Some(screening);
     }
@@ -149,7 +147,7 @@ impl Inbox {
             let lane = self.lanes.remove(index);
             if let Some(turn) = turn {
                 let size = match &turn {
-                    Turn::Screened(screening, _) => screening.size,
+                    Turn::Screened(screening, _) => screening.context.size,
                     Turn::Next(_, arrival) => arrival.size,
                 };
                 self.bytes -= size + OVERHEAD;

@@ -261,6 +261,7 @@ impl Driver {
         }
         if std::mem::take(&mut self.is_new) {
             self.deadline = None;
+            self.looks = true;
             self.limit_attachments();
         }
         tracing::debug!(
@@ -348,5 +349,6 @@ fn context(socket: &Socket) -> Context {
         args: RawArgs::empty(),
         ack: None,
         reason: None,
+        size: 0,
     }
 }

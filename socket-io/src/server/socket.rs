@@ -518,6 +518,7 @@ impl Socket {
             args: RawArgs::empty(),
             ack: None,
             reason: Some(reason),
+            size: 0,
         };
         if joined {
             self.run_handlers(On::Disconnecting, || context("disconnecting"));
@@ -606,6 +607,7 @@ impl Socket {
             args: event.args.clone(),
             ack: None,
             reason: None,
+            size: event.args.size(),
         });
     }
 

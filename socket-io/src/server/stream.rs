@@ -61,10 +61,7 @@ impl Socket {
         let (sender, events) = mpsc::unbounded_channel();
         let forward = Arc::new(move |context: &Context| {
             context.args.validate().map_err(Failure::Args)?;
-            let held = context
-                .socket
-                .connection()
-                .start_streaming(context.args.size());
+            let held = context.socket.connection().start_streaming(context.size);
             // The stream may be gone in this moment, which is no failure.
             let _ = sender.send(Waiting {
                 args: context.args.clone(),
