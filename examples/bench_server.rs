@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! cargo build --profile fast --example bench_server
-//! target/fast/examples/bench_server --port 3000 [--threads 1] [--args value]
+//! target/fast/examples/bench_server --port 3000 [--threads 1] [--args value|typed]
 //! ```
 //!
-//! `echo` and `ack` pass their arguments on unread, or, with `--args value`, read them into values and write those.
+//! `echo` and `ack` pass their arguments on unread, or, with `--args value`, read them into values and write those; with `--args typed` `echo` does the same
+//! with a type of its own.
 //!
 //! | event | what happens |
 //! |---|---|
@@ -21,6 +22,7 @@
 
 use std::error::Error;
 
+use serde::{Deserialize, Serialize};
 use socket_io::{Args, Data, Namespace, RawArgs, Refusal, Socket, SocketIo, Value};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -63,10 +65,36 @@ fn echo_values(namespace: Namespace) -> Namespace {
         .on("ack", async |Data(args): Data<Args<Value>>| args)
 }
 
+/// What `echo` takes with `--args typed`.
+#[derive(Deserialize, Serialize)]
+struct Stock {
+    items: Vec<Item>,
+    pad: String,
+}
+
+#[derive(Deserialize, Serialize)]
+struct Item {
+    id: u64,
+    name: String,
+    price: f64,
+    stock: bool,
+    tags: Vec<String>,
+}
+
+fn echo_typed(namespace: Namespace) -> Namespace {
+    namespace.on(
+        "echo",
+        async |socket: Socket, Data(stock): Data<Stock>| {
+            socket.emit("echo", &stock).map_err(Refusal::from)
+        },
+    )
+}
+
 async fn serve(port: u16) -> Result<(), Box<dyn Error>> {
     let io = SocketIo::builder().build();
     let namespace = match option("--args").as_deref() {
         Some("value") => echo_values(io.of("/")),
+        Some("typed") => echo_typed(io.of("/")),
         _ => echo_raw(io.of("/")),
     };
     namespace

@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Serialize, Serializer};
+use smallvec::SmallVec;
 
 use super::binary;
 use super::json_writer::RAW_NUMBER;
@@ -134,6 +135,10 @@ impl<'de> Deserialize<'de> for Value {
 
 struct ValueVisitor;
 
+/// So many items are collected on the stack, so that most arrays and objects are one allocation, of the size that they need. Growing in steps is worse than
+/// slow: the system's allocator grows a block where it lies, so that a thread that once got one of another thread's asks for that thread's lock ever after.
+const FEW: usize = 8;
+
 impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
 
@@ -193,15 +198,15 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut array = Vec::new();
+        let mut array = SmallVec::<[Value; FEW]>::new();
         while let Some(item) = items.next_element()? {
             array.push(item);
         }
-        Ok(Value::Array(array))
+        Ok(Value::Array(array.into_vec()))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut object = Vec::<(String, Value)>::new();
+        let mut object = SmallVec::<[(String, Value); FEW]>::new();
         while let Some(entry) = entries.next_entry()? {
             object.push(entry);
         }
@@ -211,7 +216,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 return Ok(Number::from_digits(digits).into());
             }
         }
-        Ok(Value::Object(object.into_iter().collect()))
+        Ok(Value::Object(object.into_vec().into_iter().collect()))
     }
 }
 
