@@ -82,12 +82,9 @@ struct Item {
 }
 
 fn echo_typed(namespace: Namespace) -> Namespace {
-    namespace.on(
-        "echo",
-        async |socket: Socket, Data(stock): Data<Stock>| {
-            socket.emit("echo", &stock).map_err(Refusal::from)
-        },
-    )
+    namespace.on("echo", async |socket: Socket, Data(stock): Data<Stock>| {
+        socket.emit("echo", &stock).map_err(Refusal::from)
+    })
 }
 
 async fn serve(port: u16) -> Result<(), Box<dyn Error>> {

@@ -94,6 +94,9 @@ mod registry;
 #[cfg(feature = "io")]
 #[cfg_attr(not(feature = "server"), allow(dead_code))]
 mod request;
+#[cfg(feature = "io")]
+#[cfg_attr(not(all(feature = "server", feature = "client")), allow(dead_code))]
+mod sender;
 #[cfg(feature = "server")]
 mod server;
 #[cfg(all(feature = "server", feature = "deflate"))]
@@ -137,14 +140,15 @@ pub use wire::{BinaryForm, Revision, Wire};
 
 #[cfg(feature = "io")]
 pub use request::{ConnectionInfo, Request};
+#[cfg(feature = "io")]
+pub use sender::Sender;
 #[cfg(feature = "server")]
 pub use server::{
     Acceptor, AllowedOrigins, ConnectLimit, ContentEncoding, Cookie, CookiePriority, Cors,
     EngineLayer, EngineService, HttpCompression, InvalidNetwork, Listener, Networks, NoService,
     Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, TrustedProxies, serve,
 };
-#[cfg(feature = "io")]
-pub use socket::{Sender, Socket};
+pub use socket::Socket;
 #[cfg(feature = "server")]
 pub use stats::{Closed, Stats};
 #[cfg(feature = "tls")]

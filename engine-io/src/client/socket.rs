@@ -3,8 +3,9 @@
 use super::error::TransportError;
 use crate::connection::now;
 use crate::handshake::Handshake;
+use crate::sender::Sender;
 use crate::session::{CloseReason, ReadyState};
-use crate::socket::{Sender, Socket};
+use crate::socket::Socket;
 
 impl Socket {
     /// What the server told when the session opened; `None` on a server.

@@ -8,7 +8,7 @@
 //! | handles the last message that its own connection has read | is written at once |
 //! | has more messages to handle | is queued |
 //! | sends to the same connection again within its turn | is queued |
-//! | has written to [`BUDGET`] connections within its turn | is queued, so that other tasks have their turn, on several threads if there are |
+//! | has written to [`BUDGET`] connections within its turn | is written [later](super::later), so that others have their turn |
 //!
 //! A turn begins whenever the thread turns to a connection.
 
@@ -25,26 +25,35 @@ use crate::sync::{TcpStream, thread_local};
 const BUDGET: u32 = 1024;
 
 thread_local! {
-    static TURN: Cell<Turn> = const { Cell::new(Turn { number: 0, left: BUDGET }) };
+    static TURN: Cell<Turn> = const { Cell::new(Turn { number: 0, left: Some(BUDGET) }) };
 }
 
 #[derive(Clone, Copy)]
 struct Turn {
     number: u32,
-    left: u32,
+    /// None where further messages wait.
+    left: Option<u32>,
 }
 
 /// The thread turns to a connection that has one message to handle, or none.
 pub(crate) fn begin_turn() {
     let number = TURN.with(Cell::get).number.wrapping_add(1);
-    let left = BUDGET;
+    let left = Some(BUDGET);
+    TURN.with(|turn| turn.set(Turn { number, left }));
+}
+
+/// The same in the midst of a broadcast to many.
+#[cfg(any(shuttle, test))]
+pub(crate) fn begin_spent_turn() {
+    let number = TURN.with(Cell::get).number.wrapping_add(1);
+    let left = Some(0);
     TURN.with(|turn| turn.set(Turn { number, left }));
 }
 
 /// The same with further messages behind that one.
 pub(crate) fn begin_batch() {
     let number = TURN.with(Cell::get).number.wrapping_add(1);
-    TURN.with(|turn| turn.set(Turn { number, left: 0 }));
+    TURN.with(|turn| turn.set(Turn { number, left: None }));
 }
 
 /// What senders need of an idle connection; it lies beside the session, under the same lock.
@@ -80,30 +89,56 @@ impl Direct {
         }
     }
 
-    /// Writes the one frame that waits, if this is the time for it. False when the owner is to be woken.
-    pub(crate) fn write(&mut self, session: &mut Session) -> bool {
-        let Some(stream) = self.stream.as_ref().filter(|_| self.idle) else {
-            return false;
-        };
-        let Turn { number, left } = TURN.with(Cell::get);
-        if left == 0 || std::mem::replace(&mut self.turn, number) == number {
-            return false;
+    /// Writes the one frame that waits, if this is the time for it.
+    pub(crate) fn write(&mut self, session: &mut Session) -> Written {
+        if self.stream.is_none() || !self.idle {
+            return Written::ByOwner;
         }
-        let Some(frame) = session.poll_frame() else {
-            return false;
+        let Turn { number, left } = TURN.with(Cell::get);
+        let Some(left) = left else {
+            return Written::ByOwner;
         };
-        let left = left - 1;
+        if std::mem::replace(&mut self.turn, number) == number {
+            return Written::ByOwner;
+        }
+        let Some(left) = left.checked_sub(1) else {
+            return Written::Later;
+        };
+        let left = Some(left);
         TURN.with(|turn| turn.set(Turn { number, left }));
+        self.write_now(session)
+    }
+
+    /// The same at any time.
+    pub(crate) fn write_now(&mut self, session: &mut Session) -> Written {
+        let Some(stream) = self.stream.as_ref().filter(|_| self.idle) else {
+            return Written::ByOwner;
+        };
+        let Some(frame) = session.poll_frame() else {
+            return Written::ByOwner;
+        };
         let mut bytes = frame.into_websocket();
         // What stops it, the owner will find out.
         let written = stream.try_write(&bytes).unwrap_or_default();
         session.handle_written(written);
         bytes.advance(written);
         if bytes.is_empty() {
-            return true;
+            return Written::Now;
         }
         self.rest = Some(Box::new(bytes));
         self.idle = false;
-        false
+        Written::ByOwner
     }
+}
+
+/// What comes of a frame that waits.
+#[must_use]
+#[derive(PartialEq)]
+pub(crate) enum Written {
+    /// It is with the system.
+    Now,
+    /// It waits for [`later`](super::later).
+    Later,
+    /// The owner is to be woken.
+    ByOwner,
 }

@@ -4,6 +4,7 @@ pub(crate) mod boundary;
 mod clock;
 pub(crate) mod direct;
 mod join;
+mod later;
 mod long;
 mod mask;
 mod stream;
@@ -22,7 +23,7 @@ pub(crate) use join::BATCH;
 pub(crate) use stream::Stream;
 pub(crate) use websocket::{Cause, End, WebSocket};
 
-use direct::Direct;
+use direct::{Direct, Written};
 
 use crate::deflate::Agreement;
 use crate::frame::Frame;
@@ -247,7 +248,7 @@ impl Shared {
     ///
     /// The iterator runs under the lock, so it must be one of ours.
     pub(crate) fn send<'a>(
-        &self,
+        self: &Arc<Self>,
         frames: impl Iterator<Item = &'a Frame> + Clone,
         queue: Queue<'_>,
     ) -> Result<bool, SendError> {
@@ -266,7 +267,7 @@ impl Shared {
     }
 
     /// The same for a message of one frame that nobody else sends; it goes behind everything else.
-    pub(crate) fn send_frame(&self, frame: Frame) -> Result<(), SendError> {
+    pub(crate) fn send_frame(self: &Arc<Self>, frame: Frame) -> Result<(), SendError> {
         let frame = match self.agreement.get() {
             // As above.
             Some(agreed) if self.wire.revision == Revision::V4 || !frame.is_binary() => {
@@ -278,7 +279,7 @@ impl Shared {
     }
 
     fn queue<'a>(
-        &self,
+        self: &Arc<Self>,
         frames: impl Iterator<Item = &'a Frame> + Clone,
         queue: Queue<'_>,
     ) -> Result<bool, SendError> {
@@ -291,7 +292,7 @@ impl Shared {
     }
 
     fn enqueue<T>(
-        &self,
+        self: &Arc<Self>,
         single: bool,
         queue: impl FnOnce(&mut Session) -> Result<T, SendError>,
     ) -> Result<T, SendError> {
@@ -303,10 +304,20 @@ impl Shared {
         // While something is being written, the task is woken by the connection.
         let waker = if !session.has_turn() {
             state.take_get()
-        } else if drained && state.direct.write(session) {
-            None
         } else {
-            state.driver.take()
+            let written = match drained {
+                true => state.direct.write(session),
+                false => Written::ByOwner,
+            };
+            match written {
+                Written::Now => None,
+                Written::Later => {
+                    drop(guard);
+                    later::add(self);
+                    return Ok(value);
+                }
+                Written::ByOwner => state.driver.take(),
+            }
         };
         drop(guard);
         if let Some(waker) = waker {

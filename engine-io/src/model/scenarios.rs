@@ -16,9 +16,10 @@ use crate::handshake::Handshake;
 use crate::packet::{Message, Packet};
 use crate::payload::decode_payload;
 use crate::request::Request;
+use crate::sender::Sender;
 use crate::server::{self, ServerConfig};
 use crate::session::{CloseReason, Session};
-use crate::socket::{Sender, Socket};
+use crate::socket::Socket;
 use crate::text::Text;
 use crate::transport::Transport;
 use crate::wire::{BinaryForm, Wire};
@@ -61,8 +62,10 @@ fn over_websocket() -> (Socket, Peer) {
 fn spawn_sender(id: usize, sender: Sender) -> thread::JoinHandle<()> {
     thread::spawn(move || {
         for number in 0..MESSAGES {
-            if thread_rng().gen_bool(0.7) {
-                direct::begin_turn();
+            match thread_rng().gen_range(0..4) {
+                0 => {}
+                1 => direct::begin_spent_turn(),
+                _ => direct::begin_turn(),
             }
             sender.send(format!("{id}:{number}")).expect("it is open");
         }
