@@ -8,7 +8,7 @@ use crate::session::Session;
 /// Frames taken out of the outbox at a time.
 pub(crate) const BATCH: usize = 64;
 /// Longer frames are not worth copying.
-const SHORT: usize = 1024;
+const SHORT: usize = 4096;
 /// How long a buffer gets.
 const JOINED: usize = 16 * 1024;
 
