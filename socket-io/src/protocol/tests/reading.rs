@@ -366,3 +366,15 @@ fn binary_is_not_read_from_text() {
     }
     assert_eq!(plain("[1,2]").parse_first(), Ok(data(&[1, 2])));
 }
+
+#[test]
+fn values_take_no_more_memory_than_their_items() {
+    for count in 0..=8 {
+        let numbers: Vec<String> = (0..count).map(|number| number.to_string()).collect();
+        let Ok(Value::Array(array)) = plain(&format!("[{}]", numbers.join(","))).parse_first()
+        else {
+            panic!("{count} numbers are an array");
+        };
+        assert_eq!((array.len(), array.capacity()), (count, count));
+    }
+}
