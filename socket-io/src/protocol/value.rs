@@ -139,6 +139,15 @@ struct ValueVisitor;
 /// slow: the system's allocator grows a block where it lies, so that a thread that once got one of another thread's asks for that thread's lock ever after.
 const FEW: usize = 8;
 
+fn exact<T>(items: SmallVec<[T; FEW]>) -> Vec<T> {
+    if items.spilled() {
+        return items.into_vec();
+    }
+    let mut exact = Vec::with_capacity(items.len());
+    exact.extend(items);
+    exact
+}
+
 impl<'de> Visitor<'de> for ValueVisitor {
     type Value = Value;
 
@@ -202,7 +211,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         while let Some(item) = items.next_element()? {
             array.push(item);
         }
-        Ok(Value::Array(array.into_vec()))
+        Ok(Value::Array(exact(array)))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
@@ -216,7 +225,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
                 return Ok(Number::from_digits(digits).into());
             }
         }
-        Ok(Value::Object(object.into_vec().into_iter().collect()))
+        Ok(Value::Object(exact(object).into_iter().collect()))
     }
 }
 
