@@ -19,6 +19,7 @@ mod listening;
 mod polling;
 mod stats;
 mod support;
+mod times;
 #[cfg(feature = "tls")]
 mod tls;
 mod upgrade;
