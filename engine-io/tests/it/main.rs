@@ -14,6 +14,8 @@ mod hostile;
 mod hosting;
 mod http1;
 mod http2;
+#[cfg(feature = "tls")]
+mod http2_floods;
 mod limits;
 mod listening;
 mod polling;
