@@ -253,4 +253,27 @@ mod tests {
         assert_eq!(frame.packet(), b"4hi");
         assert!(!frame.is_binary());
     }
+
+    #[test]
+    fn no_frame_keeps_a_buffer_of_more_than_twice_its_length() {
+        for length in [1, SHORT, SHORT + 1, 100_000] {
+            let taken = HEADROOM + length;
+            for (capacity, is_kept) in [
+                (taken, length > SHORT),
+                (2 * taken, length > SHORT),
+                (2 * taken + 1, false),
+                (100 * taken, false),
+            ] {
+                let mut buffer = Vec::with_capacity(capacity);
+                buffer.resize(taken, 7);
+                let start = buffer.as_ptr();
+                let frame = finish(buffer, BINARY);
+                let is_inside = (start..=start.wrapping_add(taken)).contains(&frame.bytes.as_ptr());
+                assert_eq!(is_inside, is_kept, "{length} of {capacity}");
+                assert_eq!(frame.packet(), vec![7; length]);
+                let bytes = frame.into_websocket().try_into_mut().unwrap();
+                assert!(bytes.capacity() <= 2 * taken, "{length} of {capacity}");
+            }
+        }
+    }
 }

@@ -89,6 +89,18 @@ fn attacks_take_no_more_memory_than_the_limits_say() {
         }
     });
 
+    // Messages that are announced and do not come.
+    let mut clients: Vec<_> = (0..16 * CROWD).map(|_| join(address)).collect();
+    within(2 * MIB, || {
+        for client in &mut clients {
+            let announced = frame(0x82, &[0; 250_000]);
+            client.write_all(&announced[..15]).unwrap();
+        }
+        for _ in 0..20 {
+            serve(&mut healthy);
+        }
+    });
+
     // What is kept for those who may come back, in many namespaces that the client has made.
     let mut client = connect(address);
     within(LOGS + 8 * MIB, || {

@@ -187,7 +187,10 @@ mod tests {
     #[test]
     fn a_jar_is_bounded() {
         let jar = CookieJar::new();
-        assert!(!jar.insert(URL, &format!("long={}", "x".repeat(MAX_COOKIE))));
+        for (length, taken) in [(4095, true), (4096, true), (4097, false)] {
+            let cookie = format!("c0={}", "x".repeat(length - 3));
+            assert_eq!(jar.insert(URL, &cookie), taken, "{length}");
+        }
         for index in 0..MAX_COOKIES {
             assert!(jar.insert(URL, &format!("c{index}=1")));
         }

@@ -235,6 +235,10 @@ mod tests {
                 output.data.capacity()
             );
         }
+        let less = inflate(bomb.packet(), zeros.len() - 1);
+        assert_eq!(less, Err(InflateError::TooLong));
+        let more = inflate(bomb.packet(), zeros.len() + 1);
+        assert_eq!(more.map(|data| data.len()), Ok(zeros.len()));
         let most = inflate(bomb.packet(), zeros.len());
         assert!(most == Ok(zeros));
     }

@@ -239,7 +239,19 @@ mod tests {
             ("GET http://a/engine.io/ HTTP/1.1", ""),
             ("OPTIONS * HTTP/1.1", ""),
             ("GET /engine.io/\u{1} HTTP/1.1", ""),
+            ("GET /engine.io/ HTTP/1.0", "Connection: keep-alive\r\n"),
+            ("GET /engine.io/ HTTP/1.2", ""),
             ("GET /engine.io/ HTTP/1.1", "Connection: close\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "Connection: Close, foo\r\n"),
+            ("GET /engine.io/ HTTP/1.1", "Connection: foo\r\n"),
+            (
+                "GET /engine.io/ HTTP/1.1",
+                "Connection: keep-alive\r\nConnection: close\r\n",
+            ),
+            (
+                "GET /engine.io/ HTTP/1.1",
+                "Connection: close\r\nConnection: keep-alive\r\n",
+            ),
             ("GET /engine.io/ HTTP/1.1", "Content-Length: 1\r\n"),
             ("GET /engine.io/ HTTP/1.1", "Name : a\r\n"),
             ("GET /engine.io/ HTTP/1.1", "a: b\r\n c\r\n"),
@@ -252,6 +264,23 @@ mod tests {
                 "POST /engine.io/ HTTP/1.1",
                 "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n",
             ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Transfer-Encoding: chunked\r\nContent-Length: 1\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "transfer-encoding: gzip, chunked\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Transfer-Encoding: identity\r\nContent-Length: 1\r\n",
+            ),
+            (
+                "POST /engine.io/ HTTP/1.1",
+                "Transfer-Encoding:\r\nContent-Length: 1\r\n",
+            ),
+            ("GET /engine.io/ HTTP/1.1", "Transfer-Encoding: chunked\r\n"),
             (
                 "POST /engine.io/ HTTP/1.1",
                 "Content-Length: 1\r\nExpect: 100-continue\r\n",
@@ -300,6 +329,24 @@ mod tests {
             "",
             true,
             "HTTP/1.1 400 Bad Request\r\ndate: now\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
+        );
+        // The body is whole, whatever a hook has said of it.
+        check(
+            answer(200)
+                .header("transfer-encoding", "chunked")
+                .header("connection", "foo")
+                .header("connection", "bar"),
+            "ok",
+            false,
+            "HTTP/1.1 200 OK\r\ndate: now\r\nconnection: foo\r\nconnection: bar\r\ncontent-length: 2\r\n\r\n",
+        );
+        check(
+            answer(200)
+                .header("connection", "Close, foo")
+                .header("transfer-encoding", "gzip, chunked"),
+            "ok",
+            true,
+            "HTTP/1.1 200 OK\r\ndate: now\r\nconnection: close\r\ncontent-length: 2\r\n\r\n",
         );
         check(
             answer(204),

@@ -24,6 +24,14 @@ use crate::request::ConnectionInfo;
 
 /// Bytes that the headers of a request may have.
 const MAX_HEADERS: u32 = 64 * 1024;
+/// How many of them there may be over HTTP/1.1.
+const HEADERS: usize = 100;
+/// Streams of a connection of HTTP/2 at a time; further ones are refused.
+const MAX_STREAMS: u32 = 200;
+/// Streams that the peer has taken back before anybody has looked at them. One more, and the connection ends.
+const MAX_TAKEN_BACK: usize = 20;
+/// Streams that were reset because of what the peer did wrong on them. One more, and the connection ends.
+const MAX_WRONG: usize = 1024;
 
 /// What answers the requests of a listener's connections.
 pub(crate) trait Host: Clone + Send + 'static {
@@ -139,6 +147,8 @@ where
         .timer(TokioTimer::new())
         .header_read_timeout(IDLE_TIMEOUT)
         .max_buf_size(MAX_HEADERS as usize)
+        .max_header_size(MAX_HEADERS as usize)
+        .max_headers(HEADERS)
         .serve_connection(stream, service)
         .with_upgrades();
     let mut connection = pin!(connection);
@@ -180,6 +190,9 @@ where
         .timer(TokioTimer::new())
         .keep_alive_interval(IDLE_TIMEOUT)
         .max_header_list_size(MAX_HEADERS)
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_pending_accept_reset_streams(MAX_TAKEN_BACK)
+        .max_local_error_reset_streams(MAX_WRONG)
         .enable_connect_protocol()
         .serve_connection(stream, counting);
     let mut connection = pin!(connection);

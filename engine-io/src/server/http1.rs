@@ -288,3 +288,30 @@ async fn shutdown(mut stream: Stream) {
     let end = poll_fn(|cx| Pin::new(&mut stream).poll_shutdown(cx));
     let _ = tokio::time::timeout(IDLE_TIMEOUT, end).await;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn close_is_one_of_the_options_of_a_connection() {
+        for (values, expected) in [
+            (&[][..], false),
+            (&["close"], true),
+            (&["Close, foo"], true),
+            (&["foo ,\tCLOSE"], true),
+            (&["keep-alive", "close"], true),
+            (&["keep-alive", "foo, close,"], true),
+            (&["keep-alive"], false),
+            (&["closed", "not-close", "close foo", "\"close\""], false),
+            (&["", ",,"], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::CONNECTION, value.parse().unwrap());
+            }
+            headers.insert("x-connection", "close".parse().unwrap());
+            assert_eq!(says_close(&headers), expected, "{values:?}");
+        }
+    }
+}

@@ -254,9 +254,22 @@ async fn broken_rules_of_compression_are_told_by_their_close_codes() {
     let host = Host::new(config().max_payload(1000)).await;
     let bomb = compressed(&[b'4'; 1_000_000]);
     assert!(bomb.len() < 1000);
+    // As much as a message may have after it was inflated, and a byte less.
+    let client = Client::bare(&host, "").await;
+    let mut websocket = WebSocket::new(client.stream, client.ahead);
+    let mut socket = host.accept().await;
+    for length in [999, 1000] {
+        let bytes = compressed(&vec![b'4'; length]);
+        websocket.writer.frame(DEFLATED, &bytes).await;
+        let message = soon(socket.recv()).await.unwrap();
+        assert_eq!(message.len(), length - 1);
+    }
     for (bytes, code) in [
         (DEFLATED.frame(&bomb), 1009),
-        (DEFLATED.frame(&[0; 1500]), 1009),
+        (DEFLATED.frame(&compressed(&[b'4'; 1001])), 1009),
+        // Before it was inflated, noise may have made it longer: by so much, and not a byte more.
+        (DEFLATED.frame(&[0; 1204]), 1007),
+        (DEFLATED.frame(&[0; 1205]), 1009),
         (DEFLATED.frame(b"\xff\xff"), 1007),
         (DEFLATED.frame(&compressed(b"4cut")[..3]), 1007),
         (DEFLATED.frame(&compressed(b"4\xff")), 1007),

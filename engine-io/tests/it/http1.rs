@@ -277,3 +277,76 @@ async fn a_client_that_does_not_read_its_answer_loses_the_connection() {
     tokio::time::resume();
     assert!(soon(polling.get.read_reply(false)).await.is_none());
 }
+
+#[tokio::test]
+async fn a_connection_ends_with_the_request_that_says_so() {
+    let host = Host::new(ServerConfig::default()).await;
+    for (version, headers, stays) in [
+        ("1.1", "", true),
+        ("1.1", "Connection: keep-alive\r\n", true),
+        ("1.1", "Connection: foo\r\n", true),
+        ("1.1", "Connection: close\r\n", false),
+        ("1.1", "Connection: Close, foo\r\n", false),
+        ("1.1", "Connection: foo ,CLOSE\r\n", false),
+        (
+            "1.1",
+            "Connection: keep-alive\r\nConnection: close\r\n",
+            false,
+        ),
+        ("1.0", "", false),
+        ("1.0", "Connection: keep-alive\r\n", true),
+    ] {
+        let mut http = host.http().await;
+        let request = format!("GET /engine.io/ HTTP/{version}\r\nHost: a\r\n{headers}\r\n");
+        for _ in 0..1 + usize::from(stays) {
+            http.write(&request).await;
+            let reply = soon(http.read_reply(false)).await;
+            assert_eq!(reply.map(|reply| reply.status), Some(400), "{request}");
+        }
+        if !stays {
+            assert!(http.is_ended().await, "{request}");
+        }
+    }
+    // Or with the answer that does.
+    let config = ServerConfig::default().headers(|headers, _| {
+        for value in ["foo", "Close, bar"] {
+            headers.append("connection", value.parse().unwrap());
+        }
+        headers.insert("transfer-encoding", "chunked".parse().unwrap());
+    });
+    let host = Host::new(config).await;
+    let mut http = host.http().await;
+    let opened = http.get(HANDSHAKE).await;
+    assert!(opened.text().starts_with("0{"));
+    assert_eq!(opened.header("connection"), Some("close"));
+    assert_eq!(opened.header("transfer-encoding"), None);
+    assert!(http.is_ended().await);
+}
+
+#[tokio::test]
+async fn a_body_in_chunks_has_no_other_length() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let chunks = "2\r\n4a\r\n0\r\n\r\n";
+    for (headers, taken) in [
+        ("Transfer-Encoding: chunked\r\n", true),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 3\r\n", true),
+        ("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n", true),
+        ("Transfer-Encoding: gzip, chunked\r\n", true),
+        ("Transfer-Encoding: chunked, gzip\r\n", false),
+        (
+            "Transfer-Encoding: identity\r\nContent-Length: 3\r\n",
+            false,
+        ),
+    ] {
+        let mut http = host.http().await;
+        let target = open(&mut http).await;
+        http.write(format!("POST {target} HTTP/1.1\r\n{headers}\r\n{chunks}"))
+            .await;
+        let status = http.reply(false).await.status;
+        assert_eq!(status, if taken { 200 } else { 400 }, "{headers}");
+        if taken {
+            let mut other = host.http().await;
+            other.get(&target).await.check(200, "4a");
+        }
+    }
+}

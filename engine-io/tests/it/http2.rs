@@ -46,7 +46,11 @@ impl Client {
         Self(client)
     }
 
-    async fn send(&mut self, request: http::request::Builder, body: &str) -> Response<Incoming> {
+    pub(crate) async fn send(
+        &mut self,
+        request: http::request::Builder,
+        body: &str,
+    ) -> Response<Incoming> {
         let request = request.body(Full::from(body.to_owned())).unwrap();
         soon(self.0.send_request(request)).await.unwrap()
     }

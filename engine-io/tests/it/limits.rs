@@ -207,6 +207,34 @@ async fn many_sessions_live_side_by_side() {
 }
 
 #[tokio::test]
+async fn a_head_may_have_so_many_bytes_and_headers() {
+    const BYTES: usize = 64 * 1024;
+    const HEADERS: usize = 100;
+    let host = Host::echo(ServerConfig::default()).await;
+    let begin = "GET /engine.io/?EIO=4&transport=none HTTP/1.1\r\nHost: a\r\n";
+    let long = |bytes| format!("{begin}X: {}\r\n\r\n", "x".repeat(bytes - begin.len() - 7));
+    let many = |headers| format!("{begin}{}\r\n", "X: x\r\n".repeat(headers - 1));
+    for (head, fits) in [
+        (long(BYTES - 1), true),
+        (long(BYTES), true),
+        (long(BYTES + 1), false),
+        (many(HEADERS - 1), true),
+        (many(HEADERS), true),
+        (many(HEADERS + 1), false),
+    ] {
+        let mut http = host.http().await;
+        http.write(&head).await;
+        let status = soon(http.read_reply(false)).await.map(|reply| reply.status);
+        if fits {
+            assert_eq!(status, Some(400), "{} bytes", head.len());
+        } else {
+            // What was not read of it may take the answer along.
+            assert!(status.is_none_or(|status| status == 431), "{status:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn headers_that_never_end_open_nothing() {
     let host = Host::echo(ServerConfig::default()).await;
     let mut http = Http::connect(host.address).await;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use engine_io::{Acceptor, Request, Server, ServerConfig};
+use engine_io::{Acceptor, Request, Sender, Server, ServerConfig};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{self, SendRequest};
 use hyper_util::rt::TokioIo;
@@ -177,7 +177,8 @@ async fn connections_beyond_the_limit_wait_for_their_turn() {
         websockets.push(WebSocket::connect(address, "").await);
     }
     let idle = Http::connect(address).await;
-    let _other = Http::connect(address).await;
+    let mut second = Http::connect(address).await;
+    assert_eq!(second.get(HANDSHAKE).await.status, 200);
     let mut third = Http::connect(address).await;
     third.send("GET", HANDSHAKE, "", b"").await;
     let mut answer = Box::pin(third.reply(false));
@@ -266,4 +267,58 @@ async fn a_tcp_listener_tells_the_address() {
     tokio::spawn(server.service().serve(listener, std::future::pending()));
     let request = check_session(&server, async || TcpStream::connect(address).await.unwrap()).await;
     assert!(request.remote_addr().unwrap().ip().is_loopback());
+}
+
+#[tokio::test]
+async fn requests_that_are_under_way_when_the_listener_stops_are_answered() {
+    let server = Server::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = tokio::spawn(server.service().serve(listener, async {
+        let _ = stopped.await;
+    }));
+    let mut idle = Http::connect(address).await;
+    let mut amid = Vec::new();
+    // A part of a head; of a body; of a body in chunks, and of a head that is not plain, which are hyper's.
+    for (request, begun) in [
+        ("GET TARGET HTTP/1.1\r\nHost: a\r\n\r\n", 20),
+        (
+            "POST TARGET HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n4a",
+            0,
+        ),
+        (
+            "POST TARGET HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n4a\r\n0\r\n\r\n",
+            0,
+        ),
+    ] {
+        let mut http = Http::connect(address).await;
+        let open = http.get(HANDSHAKE).await;
+        let sid = open.text().split('"').nth(3).unwrap();
+        tokio::spawn(echo(soon(server.accept()).await.unwrap()));
+        let request = request.replace("TARGET", &format!("{HANDSHAKE}&sid={sid}"));
+        let begun = if begun > 0 { begun } else { request.len() - 1 };
+        let (begin, end) = request.split_at(begun);
+        http.write(begin).await;
+        amid.push((http, end.to_owned(), request.starts_with("POST")));
+    }
+    // What was written before has been read when this is answered.
+    for _ in 0..3 {
+        idle.get("/engine.io/").await;
+    }
+    stop.send(()).unwrap();
+    assert!(idle.is_ended().await);
+    // The GET, which waits for a message, comes last.
+    for (mut http, end, is_post) in amid.into_iter().rev() {
+        http.write(&end).await;
+        if !is_post {
+            until(|| server.senders().iter().any(Sender::is_writable)).await;
+            server.close();
+        }
+        let answer = http.reply(false).await;
+        answer.check(200, if is_post { "ok" } else { "1" });
+        assert_eq!(answer.header("connection"), Some("close"), "{end:?}");
+        assert!(http.is_ended().await);
+    }
+    soon(serving).await.unwrap();
 }

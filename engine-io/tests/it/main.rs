@@ -14,11 +14,14 @@ mod hostile;
 mod hosting;
 mod http1;
 mod http2;
+#[cfg(feature = "tls")]
+mod http2_floods;
 mod limits;
 mod listening;
 mod polling;
 mod stats;
 mod support;
+mod times;
 #[cfg(feature = "tls")]
 mod tls;
 mod upgrade;

@@ -221,8 +221,10 @@ async fn binary_bodies_close_the_session() {
 async fn a_body_that_is_too_large_is_refused_and_the_session_lives_on() {
     let host = Host::echo(ServerConfig::default().max_payload(1000)).await;
     let mut polling = host.polling().await;
-    polling.say(format!("4{}", "x".repeat(999))).await;
-    assert_eq!(polling.poll().await.body.len(), 1000);
+    for length in [999, 1000] {
+        polling.say(format!("4{}", "x".repeat(length - 1))).await;
+        assert_eq!(polling.poll().await.body.len(), length);
+    }
     let large = format!("4{}", "x".repeat(1000));
     polling.post(&large).await.check(413, "");
     let target = polling.target();
@@ -279,6 +281,13 @@ async fn a_post_that_is_cut_midway_closes_the_session() {
 #[tokio::test]
 async fn what_is_no_packet_ends_the_session_after_the_messages_before_it() {
     let host = Host::new(ServerConfig::default().max_payload_packets(3)).await;
+    let (mut polling, socket) = host.polling_pair().await;
+    let (_sender, driven) = drive(socket);
+    for body in ["4a\x1e4b", "4c\x1e4d\x1e4e", "1"] {
+        polling.say(body).await;
+    }
+    let messages = ["a", "b", "c", "d", "e"];
+    check_end(driven, &messages, CloseReason::TransportClose).await;
     for (body, messages) in [
         ("", &[][..]),
         ("4a\x1e", &["a"]),

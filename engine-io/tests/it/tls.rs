@@ -21,13 +21,13 @@ use crate::listening::check_session;
 use crate::support::{echo, soon};
 
 /// A certificate for `localhost` that vouches for itself, and its key, both as PEM.
-struct Identity {
+pub(crate) struct Identity {
     chain: String,
     key: String,
 }
 
 impl Identity {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
         Self {
             chain: certified.cert.pem(),
@@ -35,7 +35,7 @@ impl Identity {
         }
     }
 
-    fn config(&self) -> TlsConfig {
+    pub(crate) fn config(&self) -> TlsConfig {
         TlsConfig::from_pem(self.chain.as_bytes(), self.key.as_bytes()).unwrap()
     }
 
@@ -55,7 +55,7 @@ impl Identity {
     }
 
     /// A connection of a client that trusts this certificate alone.
-    async fn connect(
+    pub(crate) async fn connect(
         &self,
         address: SocketAddr,
         protocol: &str,
@@ -88,7 +88,7 @@ impl Identity {
     }
 }
 
-async fn listen(server: &Server, tls: TlsConfig) -> SocketAddr {
+pub(crate) async fn listen(server: &Server, tls: TlsConfig) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let acceptor = Acceptor::from(listener).tls(tls);

@@ -175,7 +175,12 @@ async fn there_is_a_limit_in_packets_and_in_bytes() {
         packets: 1,
         bytes: 13,
     };
-    assert_eq!(emit("b", &"x".repeat(100)).await.err(), Some(full));
+    assert_eq!(emit("b", &"x".repeat(100)).await.err(), Some(full.clone()));
+    assert_eq!(emit("b", &"x".repeat(80)).await.err(), Some(full));
+    for most in [78, 79] {
+        assert!(emit("b", &"x".repeat(most)).await.is_ok());
+        assert!(socket.withdraw("b"));
+    }
     assert!(emit("b", "short").await.is_ok());
     let full = EmitError::JournalFull {
         packets: 2,

@@ -148,6 +148,22 @@ async fn buffers_and_acknowledgements_are_limited() {
         matches!(full, Err(EmitError::Full { limit: 100, .. })),
         "{full:?}"
     );
+    // So much and no more, of two events that are as much longer than their texts.
+    let waiting = |first: &str, second: &str| {
+        let socket = crate::support::manager(address).socket().send_buffer(1000);
+        let socket = socket.build().expect("nothing is wrong");
+        socket.emit("x", first).expect("it waits");
+        socket.emit("x", second)
+    };
+    let text = |length| "x".repeat(length);
+    let Err(EmitError::Full { buffered, .. }) = waiting(&text(400), &text(900)) else {
+        panic!("it is too much");
+    };
+    let rest = 1000 - buffered - (buffered - 400);
+    for (length, fits) in [(rest - 1, true), (rest, true), (rest + 1, false)] {
+        let taken = waiting(&text(400), &text(length));
+        assert_eq!(taken.is_ok(), fits, "{length}: {taken:?}");
+    }
     let full = soon(socket.emit_with_ack::<()>("x", &())).await;
     assert!(
         matches!(full, Err(AckError::Emit(EmitError::Full { .. }))),

@@ -1,7 +1,9 @@
 //! Clients that mean harm, or behave as if they did: what they get, and that others are served meanwhile.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use socket_io::{Data, EventStream, RawArgs, Socket, State};
@@ -282,4 +284,35 @@ async fn what_clients_say_about_themselves_is_limited_for_all_namespaces_togethe
     }
     join(&mut client, 4, 500 - 12, true).await;
     join(&mut client, 5, 1, false).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_small_events_leaves_others_their_turn() {
+    const EVENTS: usize = 95_000;
+    let handled = Arc::<AtomicUsize>::default();
+    let count = handled.clone();
+    let stage = Stage::new();
+    stage.io.of("/").on("n", move || {
+        count.fetch_add(1, Ordering::Relaxed);
+        async {}
+    });
+    let mut polling = stage.polling().await;
+    polling.join().await;
+    // Another task of the same thread, which has its turn whenever somebody else has had one.
+    let (mut before, mut longest) = (0, 0);
+    let watching = tokio::spawn(poll_fn(move |cx| {
+        let now = handled.load(Ordering::Relaxed);
+        longest = longest.max(now - before);
+        before = now;
+        if now == EVENTS {
+            return Poll::Ready(longest);
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }));
+    let flood = vec![r#"42["n"]"#; EVENTS].join("\u{1e}");
+    let posting = tokio::spawn(async move { polling.send(&flood).await });
+    let longest = soon(watching).await.unwrap();
+    assert!(longest <= 1024, "{longest} events in a row");
+    soon(posting).await.unwrap();
 }

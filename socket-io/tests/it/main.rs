@@ -9,6 +9,7 @@ mod broadcast;
 mod closing;
 mod cluster;
 mod drain;
+mod edges;
 mod eio3;
 mod event_middleware;
 mod families;

@@ -5,6 +5,10 @@
 mod cases;
 
 use std::collections::VecDeque;
+use std::pin::pin;
+use std::task::{Context, Waker};
+
+use tokio::io::AsyncWriteExt;
 
 use super::{End, WebSocket};
 use crate::connection::Stream;
@@ -183,16 +187,25 @@ fn a_flood_of_empty_fragments_holds_no_memory() {
 
 #[test]
 fn pongs_wait_up_to_a_limit_and_then_nothing_is_read() {
-    let (stream, _peer) = tokio::io::duplex(1);
-    let mut websocket = WebSocket::server(Stream::Other(Box::new(stream)), &[], 1000);
-    let mut inbox = VecDeque::new();
-    let ping = Raw::new(FIN | PING, [b'x'; 125]).bytes(true);
-    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
-    let mut fed = 0;
-    while websocket.pongs <= super::PONG_LIMIT {
-        websocket.feed(&ping, &mut inbox).unwrap();
-        fed += 1;
+    let ping = |answer: usize| Raw::new(FIN | PING, vec![b'x'; answer - 2]).bytes(true);
+    let mut cx = Context::from_waker(Waker::noop());
+    for waiting in [16 * 1024 - 1, 16 * 1024, 16 * 1024 + 1] {
+        let (stream, mut peer) = tokio::io::duplex(100);
+        let mut websocket = WebSocket::server(Stream::Other(Box::new(stream)), &[], 1000);
+        let mut inbox = VecDeque::new();
+        // Something waits to be read.
+        let message = whole("4a").bytes(true);
+        assert!(pin!(peer.write(&message)).poll(&mut cx).is_ready());
+        for _ in 0..128 {
+            websocket.feed(&ping(127), &mut inbox).unwrap();
+        }
+        let rest = waiting - 128 * 127;
+        for answer in [64, rest - 64] {
+            websocket.feed(&ping(answer), &mut inbox).unwrap();
+        }
+        assert_eq!(websocket.pongs as usize, waiting);
+        let read = websocket.poll_read(&mut cx, &mut inbox);
+        assert_eq!(read.is_pending(), waiting > 16 * 1024);
+        assert_eq!(inbox.is_empty(), waiting > 16 * 1024);
     }
-    assert_eq!(fed, super::PONG_LIMIT as usize / 127 + 1);
-    assert!(websocket.poll_read(&mut cx, &mut inbox).is_pending());
 }

@@ -109,6 +109,12 @@ fn a_packet_larger_than_the_limit_goes_alone() {
 #[test]
 fn a_full_outbox_refuses_and_recovers() {
     // A frame of a short message is its text, the packet type and two bytes of header.
+    for (limit, expected) in [(9, 5), (10, 10), (11, 10)] {
+        let mut session = limited_server(Transport::WebSocket, limit);
+        send(&mut session, "ab").unwrap();
+        assert_eq!(send(&mut session, "cd").is_ok(), expected == 10);
+        assert_eq!(session.buffered(), expected);
+    }
     let mut session = limited_server(Transport::WebSocket, 10);
     send(&mut session, "ab").unwrap();
     send(&mut session, "cd").unwrap();
@@ -167,10 +173,11 @@ fn the_heartbeat_passes_a_full_outbox() {
 fn a_flood_of_pings_does_not_fill_the_outbox() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         let mut session = client(transport);
+        assert_eq!(session.buffered(), 0);
         for _ in 0..1_000 {
             receive(&mut session, 1, "2");
+            assert_eq!(session.buffered(), Frame::text(b'3', 0).finish().len());
         }
-        assert!(session.buffered() <= 10, "{} bytes", session.buffered());
     }
 }
 
@@ -193,6 +200,13 @@ fn what_must_be_said_goes_beyond_the_limit_but_not_far() {
         let buffered = 10 + reserved;
         assert_eq!(full, SendError::Full { buffered, limit });
         assert_eq!(session.buffered(), buffered);
+    }
+    for (size, fits) in [(65_535, true), (65_536, true), (65_537, false)] {
+        let mut session = limited_server(Transport::WebSocket, 10);
+        send(&mut session, "abcdefg").unwrap();
+        let bye = Frame::message(&"x".repeat(size - 5));
+        assert_eq!(bye.len(), size);
+        assert_eq!(session.send_reserved([&bye].into_iter()).is_ok(), fits);
     }
     let mut session = limited_server(Transport::WebSocket, 10);
     session.abort();

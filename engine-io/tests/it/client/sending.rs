@@ -133,9 +133,15 @@ async fn the_outbox_is_bounded() {
         sender.send("x".repeat(900)).unwrap();
         assert!(!sender.is_writable());
         assert!(sender.buffered() > 900);
+        // A short message is three bytes longer: its type, and the header of its frame.
+        let rest = 1000 - sender.buffered() - 3;
+        let full = sender.send("x".repeat(rest + 1));
         assert!(matches!(
-            sender.send("x".repeat(100)),
+            full,
             Err(engine_io::SendError::Full { limit: 1000, .. })
         ));
+        sender.send("x".repeat(rest)).unwrap();
+        assert_eq!(sender.buffered(), 1000);
+        assert!(sender.send("").is_err());
     }
 }

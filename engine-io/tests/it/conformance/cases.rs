@@ -569,7 +569,7 @@ fn limits() -> Vec<Case> {
     let mut cases = Vec::new();
     let fits = String::from_utf8(most.clone()).unwrap_or_default();
     for (name, frames) in [
-        ("one frame", vec![whole(most.clone())]),
+        ("one frame", vec![whole(&most[..])]),
         ("fragments", fragments(TEXT, &[half, other])),
         (
             "fragments, the last empty",
@@ -581,6 +581,15 @@ fn limits() -> Vec<Case> {
         let name = format!("as much as a message may have, in {name}");
         cases.push(case(name, frames, &messages, End::Open));
     }
+    let less = &most[1..];
+    let messages = [text("4before"), text(&fits[1..])];
+    let name = "a byte less than a message may have".to_owned();
+    cases.push(case(
+        name,
+        vec![before(), whole(less)],
+        &messages,
+        End::Open,
+    ));
     for (name, frames) in [
         ("one frame", vec![whole([&most[..], b"4"].concat())]),
         (

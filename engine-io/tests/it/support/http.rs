@@ -1,8 +1,10 @@
 //! A raw HTTP/1.1 client: one connection, one request after the other.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
+use std::task::{Context, Waker};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::soon;
@@ -137,6 +139,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Http<S> {
     async fn fill(&mut self) -> Option<()> {
         let count = self.stream.read_buf(&mut self.ahead).await.ok()?;
         (count > 0).then_some(())
+    }
+
+    /// Whether nothing has come that was not read, not even the end. Whoever asks has seen that the server did what it had to do.
+    pub(crate) fn is_silent(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut byte = [0];
+        let mut buffer = ReadBuf::new(&mut byte);
+        let read = Pin::new(&mut self.stream).poll_read(&mut cx, &mut buffer);
+        self.ahead.is_empty() && read.is_pending()
     }
 
     /// Whether the server ends the connection, without another byte.

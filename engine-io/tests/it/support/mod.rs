@@ -6,6 +6,7 @@ mod websocket;
 
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use engine_io::{CloseReason, Message, Sender, Server, ServerConfig, Socket};
@@ -51,6 +52,33 @@ pub(crate) fn until(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
+}
+
+/// The clock of the runtime, which stands still until it is moved, whatever the sockets do meanwhile. [`until`] waits for ever then. If the test hangs, the clock
+/// goes on by itself after a while, so that the test fails.
+pub(crate) struct StoppedClock(#[expect(dead_code)] mpsc::Sender<()>);
+
+impl StoppedClock {
+    pub(crate) fn new() -> Self {
+        tokio::time::pause();
+        let (hold, held) = mpsc::channel();
+        // A paused clock moves when all tasks wait, but not as long as a blocking one runs.
+        tokio::task::spawn_blocking(move || {
+            let _: Result<(), _> = held.recv_timeout(Duration::from_secs(60));
+        });
+        Self(hold)
+    }
+
+    /// Lets time pass.
+    pub(crate) async fn advance(&self, seconds: f64) {
+        tokio::time::advance(Duration::from_secs_f64(seconds)).await;
+    }
+}
+
+impl Drop for StoppedClock {
+    fn drop(&mut self) {
+        tokio::time::resume();
+    }
 }
 
 /// A server that listens.

@@ -4,6 +4,7 @@ mod authorization;
 mod close;
 mod flow;
 mod http;
+mod limits;
 mod observing;
 mod operators;
 mod recovery;
@@ -24,6 +25,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         "http-plain" => http::plain(),
         "close" => close::closing(),
         "observing" => observing::server(),
+        "own-limits" => limits::server(),
         "event-middleware" => authorization::event_middleware(),
         "grants" => authorization::grants(),
         "operators" => operators::server(),
