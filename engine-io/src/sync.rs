@@ -1,4 +1,4 @@
-//! The lock of a session, TCP connections, tasks and the values of a thread: the real ones, or those that the model checker schedules (see `engine-io/model`).
+//! The lock of a session, TCP connections, the runtime and the values of a thread: the real ones, or those that the model checker schedules (see `engine-io/model`).
 
 #[cfg(not(shuttle))]
 pub(crate) use {
@@ -13,15 +13,41 @@ pub(crate) use {
     shuttle::{future::yield_now, thread_local},
 };
 
-/// Leaves a task to the runtime that this thread works for. Without one, it is dropped.
+/// The runtime that this thread works for, and no other thread does.
+#[derive(Clone)]
+pub(crate) struct Runtime {
+    #[cfg(not(shuttle))]
+    handle: tokio::runtime::Handle,
+}
+
 #[cfg(not(shuttle))]
-pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-        runtime.spawn(task);
+impl Runtime {
+    pub(crate) fn of_one_thread() -> Option<Self> {
+        let handle = tokio::runtime::Handle::try_current().ok()?;
+        let alone = handle.runtime_flavor() == tokio::runtime::RuntimeFlavor::CurrentThread;
+        alone.then_some(Self { handle })
+    }
+
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        self.handle.id() == other.handle.id()
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.handle.spawn(task);
     }
 }
 
 #[cfg(shuttle)]
-pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
-    drop(shuttle::future::spawn(task));
+impl Runtime {
+    pub(crate) fn of_one_thread() -> Option<Self> {
+        Some(Self {})
+    }
+
+    pub(crate) fn is(&self, _: &Self) -> bool {
+        true
+    }
+
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        drop(shuttle::future::spawn(task));
+    }
 }

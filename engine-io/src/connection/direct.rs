@@ -8,7 +8,7 @@
 //! | handles the last message that its own connection has read | is written at once |
 //! | has more messages to handle | is queued |
 //! | sends to the same connection again within its turn | is queued |
-//! | has written to [`BUDGET`] connections within its turn | is written [later](super::later), so that others have their turn |
+//! | has written to [`BUDGET`] connections within its turn | is written [later](super::later), or queued, so that others have their turn |
 //!
 //! A turn begins whenever the thread turns to a connection.
 
@@ -65,6 +65,8 @@ pub(crate) struct Direct {
     rest: Option<Box<Bytes>>,
     /// The turn in which it was last sent to.
     turn: u32,
+    /// It is among those that are written to [later](super::later).
+    pub(crate) listed: bool,
     /// The owner sleeps and has nothing to write, not even a pong.
     pub(crate) idle: bool,
 }
@@ -102,7 +104,13 @@ impl Direct {
             return Written::ByOwner;
         }
         let Some(left) = left.checked_sub(1) else {
-            return Written::Later;
+            // A thread that has never driven a connection may not run tasks either. A connection that has been left to one before needs somebody else.
+            let leave = number != 0 && !std::mem::replace(&mut self.listed, true);
+            return if leave {
+                Written::Later
+            } else {
+                Written::ByOwner
+            };
         };
         let left = Some(left);
         TURN.with(|turn| turn.set(Turn { number, left }));

@@ -11,6 +11,8 @@ pub(crate) const BATCH: usize = 64;
 const SHORT: usize = 4096;
 /// How long a buffer gets.
 const JOINED: usize = 16 * 1024;
+/// How much of one connection's is copied at a time; what is shared with others stays so until then.
+const COPIED: usize = 4 * JOINED;
 
 impl WebSocket {
     /// Takes what is next out of the outbox, of which nothing waits to be written any more. If that is little, it is written at once.
@@ -26,6 +28,7 @@ impl WebSocket {
         let frames = std::iter::once(first).chain(std::iter::from_fn(|| session.poll_frame()));
         let mut joined: Vec<u8> = Vec::new();
         let mut alone = true;
+        let mut copied = 0;
         for frame in frames.take(BATCH) {
             let bytes = self.outgoing(frame.into_websocket());
             let is_long = bytes.len() > SHORT;
@@ -44,6 +47,10 @@ impl WebSocket {
             }
             room = room.saturating_sub(bytes.len());
             joined.extend_from_slice(&bytes);
+            copied += bytes.len();
+            if copied > COPIED {
+                break;
+            }
         }
         match joined.is_empty() {
             true => {}

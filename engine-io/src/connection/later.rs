@@ -1,7 +1,9 @@
 //! The rest of a large broadcast: a task writes to the connections that its sender had no time for, some at a time.
 //!
-//! That is cheaper than waking the task of each of them, and who else has something to do on that thread waits for some writes at the most. Meanwhile a frame
-//! lies in the outbox of its connection: if anything else moves there, its owner writes it.
+//! That is cheaper than waking the task of each of them, and who else has something to do on the thread waits for some writes at the most. Meanwhile a frame lies
+//! in the outbox of its connection: if anything else moves there, its owner writes it.
+//!
+//! It is for runtimes of one thread. Where there are more, the owners are woken, who share the work among them; and so they are where no task would run.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,85 +11,115 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::direct::Written;
-use crate::sync::{Mutex, spawn, thread_local, yield_now};
+use crate::sync::{Mutex, Runtime, thread_local, yield_now};
 
 /// How many connections are written to before others have their turn.
 const AT_ONCE: usize = 256;
 
 thread_local! {
     /// Where this thread adds to.
-    static LIST: RefCell<List> = RefCell::new(List(Arc::new(Mutex::new(None))));
+    static LIST: RefCell<Option<List>> = RefCell::new(None);
 }
 
-/// Connections with a frame that waits; nothing once the task is gone.
-#[derive(Clone)]
-struct List(Arc<Mutex<Option<VecDeque<Arc<Shared>>>>>);
+struct List {
+    runtime: Runtime,
+    waiting: Waiting,
+}
 
-/// The frame that waits for this connection is written by a task. Where no task can be spawned, the owner is woken.
+/// Connections with a frame that waits, each once; nothing when the task is gone.
+type Waiting = Arc<Mutex<Option<VecDeque<Arc<Shared>>>>>;
+
+/// A task writes the one frame that waits for this connection, which is idle, and whose owner has not been woken.
 pub(crate) fn add(shared: &Arc<Shared>) {
+    let Some(runtime) = Runtime::of_one_thread() else {
+        return shared.leave_to_owner();
+    };
     let added = LIST.try_with(|list| {
         let mut list = list.borrow_mut();
-        if let Some(waiting) = &mut *list.0.lock() {
-            waiting.push_back(shared.clone());
+        if list.as_ref().is_some_and(|list| list.add(&runtime, shared)) {
             return None;
         }
-        let waiting = VecDeque::from([shared.clone()]);
-        *list = List(Arc::new(Mutex::new(Some(waiting))));
-        Some(Writing(list.clone()))
+        let waiting = Arc::new(Mutex::new(Some(VecDeque::from([shared.clone()]))));
+        let writing = Writing(waiting.clone());
+        let runtime = runtime.clone();
+        *list = Some(List { runtime, waiting });
+        Some(writing)
     });
     match added {
         Ok(None) => {}
-        Ok(Some(writing)) => spawn(writing.run()),
+        Ok(Some(writing)) => runtime.spawn(writing.run()),
         // The thread is about to end.
-        Err(_) => shared.wake_owner(),
+        Err(_) => shared.leave_to_owner(),
     }
 }
 
-/// The task, which may come to an end before its work is done, when its runtime does.
-struct Writing(List);
+impl List {
+    /// False when its task is gone, or another runtime's.
+    fn add(&self, runtime: &Runtime, shared: &Arc<Shared>) -> bool {
+        match &mut *self.waiting.lock() {
+            Some(waiting) if self.runtime.is(runtime) => {
+                waiting.push_back(shared.clone());
+                true
+            }
+            _ => false,
+        }
+    }
+}
+
+/// The task. It may come to an end before its work is done, when its runtime does.
+struct Writing(Waiting);
 
 impl Writing {
     async fn run(self) {
-        while let Some(some) = self.next() {
-            some.iter().for_each(|shared| shared.write_later());
+        loop {
+            for _ in 0..AT_ONCE {
+                match self.next() {
+                    Some(shared) => shared.write_later(),
+                    None => return,
+                }
+            }
             yield_now().await;
         }
     }
 
-    /// The next ones; nothing when the work is done.
-    fn next(&self) -> Option<Vec<Arc<Shared>>> {
-        let mut list = self.0.0.lock();
-        let waiting = list.as_mut()?;
-        if waiting.is_empty() {
-            *list = None;
-            return None;
+    fn next(&self) -> Option<Arc<Shared>> {
+        let mut waiting = self.0.lock();
+        let next = waiting.as_mut()?.pop_front();
+        if next.is_none() {
+            *waiting = None;
         }
-        let count = waiting.len().min(AT_ONCE);
-        Some(waiting.drain(..count).collect())
+        next
     }
 }
 
 impl Drop for Writing {
     fn drop(&mut self) {
-        let left = self.0.0.lock().take();
-        left.iter().flatten().for_each(|shared| shared.wake_owner());
+        let left = self.0.lock().take();
+        left.iter()
+            .flatten()
+            .for_each(|shared| shared.leave_to_owner());
     }
 }
 
 impl Shared {
     fn write_later(&self) {
+        // With nothing to do for the owner: while it sleeps, the session is open.
         let written = self.turn(|state| {
+            state.direct.listed = false;
             // Where the owner has been woken, it writes, or has written.
             let by_owner = state.driver.is_none() || state.session.buffered() == 0;
             by_owner || state.direct.write_now(&mut state.session) == Written::Now
         });
         if !written {
-            self.wake_owner();
+            self.leave_to_owner();
         }
     }
 
-    fn wake_owner(&self) {
-        let driver = self.lock().driver.take();
+    fn leave_to_owner(&self) {
+        let mut state = self.lock();
+        state.direct.listed = false;
+        let driver = state.driver.take();
+        drop(state);
         if let Some(driver) = driver {
             driver.wake();
         }

@@ -233,7 +233,7 @@ impl Shared {
         value
     }
 
-    /// The same for the owner, which looks for itself when it has to wake up next, and needs not be woken.
+    /// The same for the owner, which looks for itself when it has to wake up next, and needs not be woken; or for a change that is none of its business.
     pub(crate) fn turn<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let value = change(&mut state);
@@ -244,7 +244,7 @@ impl Shared {
         self.update(|_| value)
     }
 
-    /// Queues the frames of one message and wakes the one task that can send them. True when it replaced an older one.
+    /// Queues the frames of one message and writes them, or wakes the one task that can send them. True when it replaced an older one.
     ///
     /// The iterator runs under the lock, so it must be one of ours.
     pub(crate) fn send<'a>(

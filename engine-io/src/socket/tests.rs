@@ -258,42 +258,94 @@ async fn what_a_large_broadcast_has_no_time_for_is_written_by_a_task() {
     assert_eq!((woken(), socket.sender().buffered()), (1, 8));
 }
 
-#[test]
-fn frames_that_nobody_writes_later_wake_the_owner() {
+#[tokio::test]
+async fn who_is_to_be_written_to_later_may_end_before() {
     let wakes = Arc::new(Wakes::default());
     let waker = wakes.clone().into();
+    let (socket, mut aborted) = asleep(&waker).await;
+    let (dropped, _peer) = asleep(&waker).await;
+    let (last, mut peer) = asleep(&waker).await;
+    direct::begin_spent_turn();
+    for socket in [&socket, &dropped, &last] {
+        socket.send("a").unwrap();
+    }
+    let held = Arc::downgrade(&dropped.shared);
+    drop(dropped);
+    socket.sender().abort();
+    drop(socket);
+    last.sender().drained().await.unwrap();
+    let mut frame = [0; 4];
+    peer.read_exact(&mut frame).await.unwrap();
+    assert_eq!(&frame, b"\x81\x024a");
+    assert!(
+        held.upgrade().is_none(),
+        "nothing keeps a session that is over"
+    );
+    let mut rest = Vec::new();
+    aborted.read_to_end(&mut rest).await.unwrap();
+    assert_eq!(rest, b"\x88\0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_several_threads_owners_share_the_rest_of_a_large_broadcast() {
+    let wakes = Arc::new(Wakes::default());
+    let waker = wakes.clone().into();
+    let (socket, _peer) = asleep(&waker).await;
+    let before = wakes.0.load(Ordering::Relaxed);
+    direct::begin_spent_turn();
+    socket.send("a").unwrap();
+    assert_eq!(wakes.0.load(Ordering::Relaxed) - before, 1);
+}
+
+#[test]
+fn frames_that_nobody_writes_later_wake_the_owner() {
     let runtime = || {
         let mut builder = tokio::runtime::Builder::new_current_thread();
         builder.enable_all().build().unwrap()
     };
     let owners = runtime();
-    let (socket, _peer) = owners.block_on(asleep(&waker));
-    let before = wakes.0.load(Ordering::Relaxed);
-    let woken = || wakes.0.load(Ordering::Relaxed) - before;
-    // A runtime that ends before the task has had its turn.
-    let other = runtime();
-    {
-        let _inside = other.enter();
-        direct::begin_spent_turn();
-        socket.send("a").unwrap();
-    }
-    assert_eq!(woken(), 0);
-    drop(other);
+    let connect = || {
+        let wakes = Arc::new(Wakes::default());
+        let (socket, peer) = owners.block_on(asleep(&wakes.clone().into()));
+        let before = wakes.0.load(Ordering::Relaxed);
+        (socket, peer, move || {
+            wakes.0.load(Ordering::Relaxed) - before
+        })
+    };
+    // No runtime at all.
+    let (socket, _peer, woken) = connect();
+    direct::begin_spent_turn();
+    socket.send("a").unwrap();
     assert_eq!(woken(), 1);
 
-    let (socket, _peer) = owners.block_on(asleep(&waker));
-    let before = wakes.0.load(Ordering::Relaxed);
-    let woken = || wakes.0.load(Ordering::Relaxed) - before;
-    // No runtime at all.
+    // A runtime that nobody drives: whoever sends next sees to it.
+    let (socket, _peer, woken) = connect();
+    let idle = runtime();
+    let inside = idle.enter();
     direct::begin_spent_turn();
     socket.send("a").unwrap();
+    assert_eq!(woken(), 0);
+    socket.send("b").unwrap();
     assert_eq!(woken(), 1);
-    // Further ones find no task, and must not wait for one.
-    let (socket, _other_peer) = owners.block_on(asleep(&waker));
-    let before = wakes.0.load(Ordering::Relaxed);
-    let woken = || wakes.0.load(Ordering::Relaxed) - before;
+
+    // Another runtime of the same thread does not wait for that one.
+    let (socket, mut peer, woken) = connect();
+    drop(inside);
+    owners.block_on(async {
+        direct::begin_spent_turn();
+        socket.send("a").unwrap();
+        let mut frame = [0; 4];
+        peer.read_exact(&mut frame).await.unwrap();
+        assert_eq!((&frame, woken()), (b"\x81\x024a", 0));
+    });
+
+    // A runtime that ends before the task has had its turn.
+    let (socket, _peer, woken) = connect();
+    let inside = idle.enter();
     direct::begin_spent_turn();
     socket.send("a").unwrap();
+    assert_eq!(woken(), 0);
+    drop(inside);
+    drop(idle);
     assert_eq!(woken(), 1);
-    drop(owners);
 }

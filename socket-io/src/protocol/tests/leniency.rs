@@ -109,8 +109,10 @@ fn depth_is_limited_without_using_the_stack() {
         assert_eq!(text(&encoded), format!("42[\"e\",{json}]"));
     }
     let limit = usize::from(MAX_DEPTH) - 1;
-    for args in both(&arrays(limit)) {
-        assert!(args.parse_first::<Value>().is_ok());
+    for json in [arrays(limit), objects(limit)] {
+        for args in both(&json) {
+            assert!(args.parse_first::<Value>().is_ok());
+        }
     }
     for args in both(&arrays(limit + 1)) {
         assert!(args.parse_first::<Value>().is_err());

@@ -3,11 +3,11 @@
 //!
 //! ```text
 //! bytes     {"id":[10,true],"a":"x,y"}
-//! quotes    .1..1..........1.1..1...1.
-//! strings   .111...........11...1111..    from an opening quote up to the closing one, which is not in it
+//! quotes    .1..1...........1.1.1...1.
+//! strings   .111............11..1111..    from an opening quote up to the closing one, which is not in it
 //! scalars   .......11.1111............    numbers, `true`, `false`, `null`
-//! objects   11111.........11111111111.    what innermost object or array they are in
-//! key ends  ....1............1........    the quotes that close keys
+//! objects   111111........11111111111.    what innermost object or array they are in
+//! key ends  ....1.............1.......    the quotes that close keys
 //! ```
 //!
 //! It gives up on white space outside of strings, which `JSON.stringify` does not write.
