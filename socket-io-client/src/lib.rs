@@ -79,6 +79,9 @@ mod emit;
 mod endpoint;
 mod error;
 mod extract;
+#[cfg(fuzzing)]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod guide;
 mod handler;
 mod inbox;

@@ -118,8 +118,11 @@ scenario('clients move to the other server, one after the other, and see no erro
 
   for (const client of clients) assert.deepEqual(await client.event('served by'), [second.port]);
   assert.equal(await within(first.exited, 'end of the server'), 'exit 0');
+  // Who was cut off while it said something may hear of that first.
+  const interrupted = there.filter((_, index) => answers[index] !== 1);
   for (const client of clients) {
-    assert.deepEqual(client.ends, ['transport close']);
+    assert.equal(client.ends.length, 1);
+    assert.ok(client.ends[0] === 'transport close' || interrupted.includes(client), client.ends[0]);
     assert.deepEqual(client.errors, []);
     assert.deepEqual(await client.ask('echo', 'again'), ['again']);
   }

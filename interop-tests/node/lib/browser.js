@@ -105,7 +105,7 @@ async function freePort() {
 }
 
 // What Chromium logs by itself when the server is away.
-const NETWORK_ERROR = /^Failed to load resource: net::ERR_|^WebSocket connection to .* failed/;
+const NETWORK_ERROR = /^Failed to load resource: net::ERR_|^WebSocket connection to .* failed|^WebSocket is already in CLOSING or CLOSED state/;
 
 /** A page of the chat that records its errors, the transports it shows, and the messages it receives over WebSocket. */
 export class ChatPage {

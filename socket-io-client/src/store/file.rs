@@ -41,7 +41,8 @@ type Open = Box<dyn Fn() -> Result<Database, DatabaseError> + Send>;
 
 /// A [`Store`] in a file; usually made by [`Journal::open`](super::Journal::open).
 ///
-/// The file is locked while it is open. On Unix a new one may be read by its owner only. It holds what was emitted unencrypted. It takes 1 MB at least, and
+/// The file is locked while it is open. A new one is made under another name, with `.new` behind it, which a program that is killed just then may leave behind.
+/// On Unix it may be read by its owner only. It holds what was emitted unencrypted. It takes 1 MB at least, and
 /// room that was needed once is used again.
 pub struct FileStore {
     open: Open,
@@ -93,23 +94,56 @@ impl FileStore {
 }
 
 fn open_file(path: &Path) -> Result<Database, DatabaseError> {
+    if !path.exists() {
+        if let Some(database) = create_file(path)? {
+            return Ok(database);
+        }
+    }
+    // An empty file is taken as a new one.
+    let mut options = options();
+    open_database(options.create(true).truncate(false).open(path)?)
+}
+
+/// Makes a file that is there as a whole or not at all, even if the program is killed meanwhile. `None` if somebody else was faster.
+fn create_file(path: &Path) -> Result<Option<Database>, DatabaseError> {
+    let random = getrandom::u64().map_err(|error| io::Error::other(error.to_string()))?;
+    let mut name = path.as_os_str().to_owned();
+    name.push(format!(".{random:016x}.new"));
+    let draft = Path::new(&name);
+    let file = options().create_new(true).open(draft)?;
+    let made = open_database(file).and_then(|database| {
+        // Unlike a new name, another one replaces nothing. The lock on the file stays.
+        match std::fs::hard_link(draft, path) {
+            Ok(()) => Ok(Some(database)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(None),
+            // Some file systems know but one name for a file.
+            Err(_) => Ok(std::fs::rename(draft, path).map(|()| Some(database))?),
+        }
+    });
+    // Gone already if it was renamed.
+    let _ = std::fs::remove_file(draft);
     #[cfg(unix)]
-    let is_new = !path.exists();
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).create(true).truncate(false);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let database = Builder::new()
-        .set_cache_size(CACHE)
-        .create_with_file_format_v3(true)
-        .create_file(options.open(path)?)?;
-    #[cfg(unix)]
-    if is_new {
+    if matches!(made, Ok(Some(_))) {
         // So that the file itself survives, and not only what is in it.
         let folder = path.parent().filter(|folder| *folder != Path::new(""));
         File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
     }
-    Ok(database)
+    made
+}
+
+fn options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+fn open_database(file: File) -> Result<Database, DatabaseError> {
+    Builder::new()
+        .set_cache_size(CACHE)
+        .create_with_file_format_v3(true)
+        .create_file(file)
 }
 
 /// Makes the tables of a new file, and checks that an old one is a journal.

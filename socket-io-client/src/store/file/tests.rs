@@ -1,8 +1,9 @@
 //! Real files, and a disk that is full.
 
+use std::io::Read;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Barrier};
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
@@ -95,6 +96,54 @@ fn what_was_written_is_there_when_the_file_is_opened_again() {
         .collect();
     assert_eq!(content.records, expected);
     assert_eq!(content.marks, [("a".to_owned(), "z".to_owned())]);
+}
+
+#[test]
+fn a_new_file_is_whole_as_soon_as_it_is_there() {
+    let place = Place::new();
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // As a program that is killed at any moment would leave it.
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Relaxed) {
+                if let Ok(mut file) = File::open(place.file()) {
+                    let mut start = [0; 4];
+                    file.read_exact(&mut start).expect("it has a start");
+                    assert_eq!(start, *b"redb");
+                }
+                std::thread::yield_now();
+            }
+        });
+        for _ in 0..10 {
+            drop(place.open().expect("it is new"));
+            let names = std::fs::read_dir(&place.0).expect("it is there");
+            assert_eq!(names.count(), 1, "something is left over");
+            std::fs::remove_file(place.file()).expect("it is there");
+        }
+        is_done.store(true, Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn of_those_who_make_a_file_at_the_same_time_one_has_it() {
+    let place = Place::new();
+    for _ in 0..2 {
+        let begin = Barrier::new(4);
+        let opened: Vec<_> = std::thread::scope(|scope| {
+            let open = || {
+                begin.wait();
+                place.open()
+            };
+            let threads: Vec<_> = (0..4).map(|_| scope.spawn(open)).collect();
+            let opened = threads.into_iter().map(|thread| thread.join());
+            opened.map(|opened| opened.expect("none panics")).collect()
+        });
+        let failed = opened.iter().filter_map(|opened| opened.as_ref().err());
+        assert_eq!(failed.clone().count(), 3);
+        assert!(failed.into_iter().all(|error| *error == StoreError::InUse));
+        drop(opened);
+        std::fs::remove_file(place.file()).expect("it is there");
+    }
 }
 
 #[test]
