@@ -36,6 +36,7 @@ TARGETS = [
     ("echo-64", "echo, 1 in flight on each of 64 connections", MSG, 1, [("floor-tungstenite", 1.10)]),
     ("echo-64-w16", "echo, 16 in flight on each of 64", MSG, 1, [("floor-tungstenite", 1.35)]),
     ("echo-1k", "echo of 1 KB of JSON, 4 in flight", MSG, 1, [("floor-tungstenite", 1.5)]),
+    ("echo-1k-typed", "the same, read into types of the program's", MSG, 1, [("floor-tungstenite", 3.0)]),
     ("echo-64k", "echo of 64 KB of JSON", MSG, 1, [("floor-tungstenite", 1.5)]),
     ("echo-64k-str", "echo of one string of 64 KB", MSG, 1, [("floor-tungstenite", 1.5)]),
     ("bin-1k", "echo of a binary attachment of 1 KB", MSG, 1, [("socketioxide", 1.0)]),
@@ -189,7 +190,7 @@ PANELS = [
 
 def panel_table(scale, panel):
     _, what, values, letter, field, divisor, _ = panel
-    return scale_table(scale, [(f"{letter}{value}", f"{number(value)} {what}", field, divisor) for value in values])
+    return scale_table(scale, [(f"{letter}{value}", f"{number(value)} {what if value > 1 else what.rstrip('s')}", field, divisor) for value in values])
 
 
 def client_table(rows):
