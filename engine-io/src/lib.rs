@@ -148,6 +148,7 @@ pub use server::{
     EngineLayer, EngineService, HttpCompression, InvalidNetwork, Listener, Networks, NoService,
     Refusal, Respond, ResponseBody, SameSite, Server, ServerConfig, TrustedProxies, serve,
 };
+#[cfg(feature = "io")]
 pub use socket::Socket;
 #[cfg(feature = "server")]
 pub use stats::{Closed, Stats};

@@ -18,7 +18,7 @@ const AT_ONCE: usize = 256;
 
 thread_local! {
     /// Where this thread adds to.
-    static LIST: RefCell<Option<List>> = RefCell::new(None);
+    static LIST: RefCell<Option<List>> = const { RefCell::new(None) };
 }
 
 struct List {
