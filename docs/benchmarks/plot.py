@@ -124,6 +124,19 @@ def main_table(results):
     return lines
 
 
+def outside_table(results):
+    """The same without the kernel's part."""
+    names = [name for name in PEERS if name not in ("node", "python")]
+    lines = [row(["", *(PEERS[name][0] for name in names), "of socketioxide", "of bare tungstenite"]), row(["---"] * (len(names) + 3))]
+    for run, what, field, divisor, _ in TARGETS:
+        field = field.replace("_cpu_", "_user_")
+        figures = [results.median(run, name, field) for name in names]
+        ratios = [results.ratio(run, "ours", other, field) for other in ("socketioxide", "floor-tungstenite")]
+        cells = [number(value / divisor if value is not None else None) for value in figures]
+        lines.append(row([what, *cells, *(f"{ratio:.2f} ×" if ratio else "–" for ratio in ratios)]))
+    return lines
+
+
 def memory_table(results):
     names = list(PEERS)
     lines = [row(["", *(PEERS[name][0] for name in names)]), row(["---"] * (len(names) + 1))]
@@ -365,6 +378,7 @@ def main():
     plot_scale(scale)
     tables = {
         "servers": main_table(results),
+        "outside": outside_table(results),
         "memory": memory_table(results),
         "churn": other_table(results, [("churn", CHURN)]),
         "slow": other_table(results, [("slow", SLOW)]),
