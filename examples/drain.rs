@@ -46,10 +46,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let mut terminate = signal(SignalKind::terminate())?;
     println!("server on http://127.0.0.1:{port}; Ctrl-C drains it");
-    tokio::select! {
-        served = io.listen(("127.0.0.1", port)) => served?,
-        stopped = stop(&io, &mut terminate, over) => stopped?,
-    }
+    // The listener ends by itself behind the drain, when what it was about to say has been said.
+    tokio::try_join!(
+        io.listen(("127.0.0.1", port)),
+        stop(&io, &mut terminate, over)
+    )?;
     Ok(())
 }
 
@@ -77,7 +78,6 @@ async fn stop(io: &SocketIo, terminate: &mut Signal, over: Duration) -> std::io:
         report.unfinished_handlers,
         report.elapsed.as_secs_f64()
     );
-    io.finished().await;
     Ok(())
 }
 
