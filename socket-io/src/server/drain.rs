@@ -86,6 +86,8 @@ impl SocketIo {
     /// It ends sooner if all clients leave before. A client that does not read holds it up by the engine's `close_timeout` (30 s) at the most.
     /// [`close`](Self::close) ends it at once. Drains that are asked for at the same time share the work.
     ///
+    /// The server is closed then, and [`listen`](Self::listen) returns by itself: let it, since the last answers to polls may still be on their way.
+    ///
     /// ```no_run
     /// # async fn example(io: socket_io::SocketIo) {
     /// use std::time::Duration;
