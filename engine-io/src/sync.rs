@@ -13,8 +13,13 @@ pub(crate) use {
     shuttle::{future::yield_now, thread_local},
 };
 
+/// What tells one runtime from another, and keeps neither.
+#[cfg(not(shuttle))]
+pub(crate) type RuntimeId = tokio::runtime::Id;
+#[cfg(shuttle)]
+pub(crate) type RuntimeId = u8;
+
 /// The runtime that this thread works for, and no other thread does.
-#[derive(Clone)]
 pub(crate) struct Runtime {
     #[cfg(not(shuttle))]
     handle: tokio::runtime::Handle,
@@ -28,8 +33,8 @@ impl Runtime {
         alone.then_some(Self { handle })
     }
 
-    pub(crate) fn is(&self, other: &Self) -> bool {
-        self.handle.id() == other.handle.id()
+    pub(crate) fn id(&self) -> RuntimeId {
+        self.handle.id()
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
@@ -43,8 +48,8 @@ impl Runtime {
         Some(Self {})
     }
 
-    pub(crate) fn is(&self, _: &Self) -> bool {
-        true
+    pub(crate) fn id(&self) -> RuntimeId {
+        0
     }
 
     pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use super::Shared;
 use super::direct::Written;
-use crate::sync::{Mutex, Runtime, thread_local, yield_now};
+use crate::sync::{Mutex, Runtime, RuntimeId, thread_local, yield_now};
 
 /// How many connections are written to before others have their turn.
 const AT_ONCE: usize = 256;
@@ -22,7 +22,7 @@ thread_local! {
 }
 
 struct List {
-    runtime: Runtime,
+    runtime: RuntimeId,
     waiting: Waiting,
 }
 
@@ -36,13 +36,18 @@ pub(crate) fn add(shared: &Arc<Shared>) {
     };
     let added = LIST.try_with(|list| {
         let mut list = list.borrow_mut();
-        if list.as_ref().is_some_and(|list| list.add(&runtime, shared)) {
+        if list
+            .as_ref()
+            .is_some_and(|list| list.add(runtime.id(), shared))
+        {
             return None;
         }
         let waiting = Arc::new(Mutex::new(Some(VecDeque::from([shared.clone()]))));
         let writing = Writing(waiting.clone());
-        let runtime = runtime.clone();
-        *list = Some(List { runtime, waiting });
+        *list = Some(List {
+            runtime: runtime.id(),
+            waiting,
+        });
         Some(writing)
     });
     match added {
@@ -55,9 +60,9 @@ pub(crate) fn add(shared: &Arc<Shared>) {
 
 impl List {
     /// False when its task is gone, or another runtime's.
-    fn add(&self, runtime: &Runtime, shared: &Arc<Shared>) -> bool {
+    fn add(&self, runtime: RuntimeId, shared: &Arc<Shared>) -> bool {
         match &mut *self.waiting.lock() {
-            Some(waiting) if self.runtime.is(runtime) => {
+            Some(waiting) if self.runtime == runtime => {
                 waiting.push_back(shared.clone());
                 true
             }
