@@ -261,6 +261,7 @@ async fn a_storm_of_sessions_that_are_abandoned_leaves_nothing() {
                     text => break assert_eq!(text, "4there?"),
                 }
             }
+            // Leaves the threads to the others; nothing depends on how long it takes.
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     });
