@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
 
 use socket_io::{Data, EventName, Namespace, RecoveryConfig, Socket, SocketIo};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -27,7 +28,9 @@ fn hall(io: &SocketIo) -> Namespace {
 async fn on_one_thread_others_are_served_before_a_broadcast_has_reached_everybody() {
     // 1024 are written to at once, then 256 at a time.
     const MEMBERS: usize = 1024 + 5 * 256;
-    let stage = Stage::new();
+    // Nobody answers pings here.
+    let never = Duration::from_secs(3600);
+    let stage = Stage::with(|builder| builder.ping_interval(never));
     let namespace = hall(&stage.io);
     let host = stage.listen().await;
     let mut crowd = Vec::with_capacity(MEMBERS);
