@@ -8,7 +8,8 @@
 //! ```
 //!
 //! The client sends `2probe` when the candidate is open, enters Pausing on `3probe`, waits until its GET and POST have come back, sends `5` and is done.
-//! A failure leaves the session on polling as if nothing had happened. As in the reference, a server accepts `5` without a probe before it.
+//! A failure leaves the session on polling as if nothing had happened. As in the reference, a server accepts `5` without a probe before it, and answers a
+//! probe that is repeated.
 
 use std::time::Instant;
 
@@ -40,7 +41,9 @@ pub(crate) enum Step {
 impl Upgrade {
     pub(crate) fn handle_packet(&mut self, side: Side, packet: &Packet) -> Step {
         let step = match (*self, side, packet) {
-            (Self::Probing { .. }, Side::Server, Packet::Ping(data)) if data == "probe" => {
+            (Self::Probing { .. } | Self::Pausing { .. }, Side::Server, Packet::Ping(data))
+                if data == "probe" =>
+            {
                 Step::Probed
             }
             (Self::Probing { .. }, Side::Client, Packet::Pong(data)) if data == "probe" => {
@@ -52,7 +55,9 @@ impl Upgrade {
             _ => Step::Fail,
         };
         *self = match (*self, step) {
-            (Self::Probing { deadline }, Step::Probed) => Self::Pausing { deadline },
+            (Self::Probing { deadline } | Self::Pausing { deadline }, Step::Probed) => {
+                Self::Pausing { deadline }
+            }
             (_, Step::Switch) => Self::Done,
             _ => Self::None,
         };
