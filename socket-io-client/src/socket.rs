@@ -15,12 +15,13 @@ use crate::core::{Key, Phase};
 use crate::emit::{AckFuture, Emit};
 use crate::endpoint::{Endpoint, HandlerId, Topic};
 use crate::error::{ConfigError, ConnectError, EmitError, Failure, HandlerError, RecvError};
-use crate::handler::{ErasedHandler, Handler, caught, erase};
+use crate::handler::{ErasedHandler, Handler, erase};
 use crate::inbox::Limit;
 use crate::manager::Manager;
 use crate::shared::{Shared, now};
 use crate::socket_builder::SocketBuilder;
 use crate::stream::{EventStream, Events, Subscription};
+use socket_io::panic::caught;
 
 /// One namespace of a server. Cheap to clone; clones are the same socket.
 ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use engine_io::{Cookie, Cors, ServerConfig, Transport};
+use http::request::Parts;
 
 use crate::support::{Host, Http, Polling, Reply, WebSocket, not_yet, upgrade_headers};
 
@@ -344,19 +345,22 @@ async fn a_jsonp_index_means_nothing_to_a_websocket() {
     assert_eq!(websocket.text().await, "4a");
 }
 
+/// Lets those in who have the right token, after a while.
+pub(crate) fn check_token(parts: &Parts) -> impl Future<Output = Result<(), String>> + use<> {
+    let token = parts.headers.get("token").cloned();
+    async move {
+        tokio::task::yield_now().await;
+        match token.as_ref().map(|token| token.as_bytes()) {
+            Some(b"good") => Ok(()),
+            Some(_) => Err("no such token".to_owned()),
+            None => Err(String::new()),
+        }
+    }
+}
+
 #[tokio::test]
 async fn the_request_check_refuses_with_its_text() {
-    let config = ServerConfig::default().allow_request(|parts| {
-        let token = parts.headers.get("token").cloned();
-        async move {
-            tokio::task::yield_now().await;
-            match token.as_ref().map(|token| token.as_bytes()) {
-                Some(b"good") => Ok(()),
-                Some(_) => Err("no such token".to_owned()),
-                None => Err(String::new()),
-            }
-        }
-    });
+    let config = ServerConfig::default().allow_request(check_token);
     let host = Host::echo(config).await;
     for (headers, message) in [("", "Forbidden"), ("Token: bad\r\n", "no such token")] {
         let body = format!(r#"{{"code":4,"message":"{message}"}}"#);

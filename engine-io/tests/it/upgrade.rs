@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use engine_io::{CloseReason, Message, ServerConfig, Transport};
 
+use crate::handshake::check_token;
 use crate::support::{
     Frame, Header, Host, Polling, StoppedClock, WebSocket, check_end, drive, settled, soon, until,
     upgrade_headers,
@@ -65,17 +66,7 @@ async fn a_session_moves_to_a_websocket() {
 async fn an_upgrade_that_the_check_refuses_leaves_the_session_on_polling() {
     let config = ServerConfig::default()
         .allow_request(|_| async { Ok(()) })
-        .check_upgrade(|parts| {
-            let token = parts.headers.get("token").cloned();
-            async move {
-                tokio::task::yield_now().await;
-                match token.as_ref().map(|token| token.as_bytes()) {
-                    Some(b"good") => Ok(()),
-                    Some(_) => Err("no such token".to_owned()),
-                    None => Err(String::new()),
-                }
-            }
-        });
+        .check_upgrade(check_token);
     let host = Host::echo(config).await;
     // Nobody is asked about handshakes and the requests of polling.
     host.websocket().await;

@@ -12,8 +12,8 @@ use crate::config::{Attempt, Auth};
 use crate::core::Key;
 use crate::endpoint::Endpoint;
 use crate::error::Failed;
-use crate::handler::{CatchPanic, Panic, caught};
 use crate::shared::now;
+use socket_io::panic::{CatchPanic, Panic, caught};
 
 pub(super) type Opened = Result<Result<engine_io::Socket, Failed>, Panic>;
 

@@ -309,7 +309,7 @@ impl SocketIoBuilder {
         self
     }
 
-    /// Makes the adapter of each namespace, of which it is given the name. Default: [`MemoryAdapter`].
+    /// Makes the adapter of each namespace, of which it is given the name. Default: [`MemoryAdapter`](crate::MemoryAdapter).
     pub fn adapter<A: Adapter>(mut self, make: impl Fn(&str) -> A + Send + Sync + 'static) -> Self {
         self.config.adapter = Arc::new(move |name| Arc::new(make(name)));
         self

@@ -10,13 +10,13 @@ use super::Socket;
 use super::bundle::Bundles;
 use super::connection::Connection;
 use super::error::HandlerError;
-use super::handler::{Panic, caught};
 use super::limit::Given;
 use super::log;
 use super::recovery::Recovery;
 use super::stats::Tally;
 use super::types::TypeMap;
 use crate::adapter::{Adapter, MemoryAdapter, OverflowPolicy};
+use crate::panic::{Panic, caught};
 use crate::protocol::{DecoderLimits, MAX_ATTACHMENTS, Object, Parser, Value};
 
 type MakeAdapter = dyn Fn(&str) -> Arc<dyn Adapter> + Send + Sync;

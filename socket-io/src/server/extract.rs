@@ -135,7 +135,7 @@ impl FromContext for EventName {
 
 /// What the client sent when it joined the namespace: an object, `{}` when it sent nothing.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct Auth<T>(pub T);
 
 impl<T: DeserializeOwned> FromContext for Auth<T> {
@@ -170,7 +170,7 @@ impl<T: Send + Sync + 'static> FromContext for State<T> {
 
 /// Data of the socket: what a middleware returned or [`Socket::insert_data`] put there.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct SocketData<T>(pub Arc<T>);
 
 impl<T: Send + Sync + 'static> FromContext for SocketData<T> {

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::{Kind, Namespace};
-use crate::server::handler::{Panic, caught};
+use crate::panic::{Panic, caught};
 use crate::server::log::Brief;
 
 impl Namespace {
