@@ -88,7 +88,7 @@ fn a_server_that_owes_the_answer_gets_another_connection() {
 fn a_confirmation_without_an_id_is_none() {
     let mut rig = Rig::new();
     let socket = rig.socket("/");
-    for answer in ["0", "0{}", r#"0{"sid":null}"#] {
+    for answer in ["0", "0{}", r#"0{"sid":null}"#, r#"0{"sid":""}"#] {
         rig.connect(socket);
         rig.opened();
         rig.forget();
@@ -130,6 +130,24 @@ fn a_refusal_may_be_a_bare_message() {
     rig.receive(r#"4/foo,{"message":"no"}"#);
     rig.receive(r#"4{"message":"no"}"#);
     rig.check(&[]);
+}
+
+#[test]
+fn who_has_not_joined_is_told_what_broke_the_connection() {
+    let mut rig = Rig::new();
+    rig.joined("/foo");
+    let socket = rig.socket("/");
+    rig.connect(socket);
+    rig.forget();
+    let reason = DisconnectReason::TransportError;
+    rig.core
+        .handle_closed(rig.now, rig.random, reason, Some("400"));
+    rig.check(&[
+        "/ connect_error",
+        "/foo disconnect:transport error",
+        "/ disconnect:transport error",
+        "close:transport error",
+    ]);
 }
 
 #[test]
