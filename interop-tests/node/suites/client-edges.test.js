@@ -70,6 +70,65 @@ for (const [what, { transport, ...server }] of Object.entries(GONE_EARLY)) {
   });
 }
 
+const OPEN = '0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}';
+
+/** Answers the first request with a session, and then with this. */
+const open = (answer) => (request, response) => {
+  const isFirst = request.method === 'GET' && !request.url.includes('sid=');
+  if (isFirst) response.end(OPEN);
+  else answer(request, response);
+};
+
+const BROKEN = {
+  'a session that another server holds': {
+    transport: 'polling',
+    respond: open((request, response) => response.writeHead(400).end('{"code":1,"message":"Session ID unknown"}')),
+  },
+  'an answer to a poll that is no packet': {
+    transport: 'polling',
+    respond: open((request, response) => response.end(request.method === 'GET' ? 'x' : 'ok')),
+  },
+  'a message of a WebSocket that is no packet': {
+    transport: 'websocket',
+    accept(websocket) {
+      websocket.send(OPEN);
+      // Behind the wish to join.
+      websocket.on('message', () => websocket.send('x'));
+    },
+  },
+};
+
+for (const [what, { transport, ...server }] of Object.entries(BROKEN)) {
+  test(`${what} is told to those who have not joined, each time`, async (t) => {
+    const url = await startBare(t, server);
+    const client = startClient(t, { url, transport });
+    const socket = openSocket(client, 'a', { reconnectionAttempts: 1 });
+    await client.next('reconnect');
+    await socket.next('connect_error');
+    await socket.next('connect_error');
+    await client.sync();
+    const broken = ['a:connect_error', 'a:disconnect:transport error', 'close:transport error', 'reconnect_attempt:1'];
+    const expected = ['open', ...broken, 'open', 'reconnect:1', 'a:connect_error'];
+    assert.deepEqual(story(client).slice(0, expected.length), expected);
+  });
+}
+
+test('an upgrade is remembered over the end of the connection, until an attempt fails', async (t) => {
+  const server = await startS2(t);
+  const client = startClient(t, { url: server.url, transport: 'upgrade' });
+  const socket = openSocket(client, 'a', { rememberUpgrade: true });
+  const began = async () => (await socket.connected(), server.requests.filter(({ url }) => !url.includes('sid=')).map(({ url }) => /transport=(\w+)/.exec(url)[1]));
+  assert.deepEqual(await began(), ['polling']);
+  await client.next('upgrade');
+  server.sessions[0].close();
+  assert.deepEqual(await began(), ['polling', 'websocket']);
+  const [refused] = server.io.engine.opts.transports.splice(1, 1);
+  server.sessions[0].close();
+  await client.next('reconnect_error');
+  server.io.engine.opts.transports.push(refused);
+  assert.deepEqual((await began()).slice(0, 4), ['polling', 'websocket', 'websocket', 'polling']);
+});
+
 for (const transport of ['polling', 'websocket']) {
   test(`a connection that is given up while it opens leaves no session on the server (${transport})`, async (t) => {
     const server = await startS2(t);
