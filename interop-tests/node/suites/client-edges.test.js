@@ -294,6 +294,27 @@ test('a second wish to connect before the answer sends nothing', async (t) => {
   assert.equal(story(client).filter((word) => word === 'a:connect').length, 1);
 });
 
+test('who leaves before the answer comes is not in the namespace afterwards', async (t) => {
+  const server = await startS2(t);
+  let enter;
+  server.io.of('/foo').use((socket, next) => (enter = next));
+  const client = startClient(t, { url: server.url });
+  const socket = openSocket(client);
+  await socket.connected();
+  const other = openSocket(client, 'b', { nsp: '/foo' });
+  await eventually(() => enter, 'the wish to join');
+  other.disconnect();
+  assert.deepEqual(await socket.ask('echo', 1), [1]);
+  const joined = once(server.io.of('/foo'), 'connection');
+  enter();
+  await joined;
+  assert.deepEqual(await socket.ask('echo', 2), [2]);
+  // The official client leaves a socket behind, of which nobody hears any more.
+  if (isReference) assert.equal(server.io.of('/foo').sockets.size, 1);
+  else await eventually(() => server.io.of('/foo').sockets.size === 0, 'end of the socket');
+  assert.equal(server.io.of('/').sockets.size, 1);
+});
+
 test('a program that ends says good-bye, and everything has left', async (t) => {
   const { server, client, socket } = await session(t);
   const left = once(server.sockets[0], 'disconnect');

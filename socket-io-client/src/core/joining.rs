@@ -70,7 +70,7 @@ impl<C, E: Clone> Core<C, E> {
             pid: Option<String>,
         }
         let socket = &mut self.sockets[key.0];
-        if socket.is_connected() || !socket.is_active() {
+        if socket.is_connected() {
             return;
         }
         let joined = auth.and_then(|auth| auth.parse::<Joined>().ok());

@@ -177,7 +177,7 @@ pub(crate) struct Core<C, E> {
     state: State,
     backoff: Backoff,
     sockets: Slab<SocketState<C>>,
-    /// Of the last attempt of any socket to join. Never used twice, as keys of sockets are.
+    /// Of the last attempt of any socket to join, or wish to. Never used twice, as keys of sockets are.
     last_epoch: u64,
     sends: VecDeque<Encoded>,
     outputs: VecDeque<Output<C, E>>,
@@ -504,10 +504,12 @@ impl<C, E: Clone> Core<C, E> {
 
     /// Joins the namespace, and opens the manager for that. Nothing happens if it does so already.
     pub(crate) fn connect(&mut self, now: Instant, key: Key) {
-        if self.sockets[key.0].is_active() {
+        let socket = &mut self.sockets[key.0];
+        if socket.is_active() {
             return;
         }
-        self.sockets[key.0].phase = Phase::Waiting;
+        self.last_epoch += 1;
+        (socket.phase, socket.since) = (Phase::Waiting, self.last_epoch);
         self.open(now, true);
         if self.is_open() {
             self.authorize(key);
@@ -630,8 +632,11 @@ impl<C, E: Clone> Core<C, E> {
         socket.is_some_and(|socket| socket.is_connected() && socket.epoch == epoch)
     }
 
+    /// In the order in which they were told to connect.
     fn keys(&self) -> Vec<Key> {
-        self.sockets.iter().map(|(key, _)| Key(key)).collect()
+        let mut keys: Vec<_> = self.sockets.iter().map(|(key, _)| Key(key)).collect();
+        keys.sort_unstable_by_key(|key| self.sockets[key.0].since);
+        keys
     }
 
     fn tell(&mut self, output: ManagerOutput<E>) {

@@ -133,6 +133,47 @@ fn a_refusal_may_be_a_bare_message() {
 }
 
 #[test]
+fn who_leaves_before_the_answer_is_not_in_the_namespace_afterwards() {
+    let mut rig = Rig::new();
+    rig.joined("/foo");
+    let socket = rig.socket("/");
+    rig.connect(socket);
+    rig.core.disconnect(socket);
+    rig.check_sent(&["40"]);
+    rig.receive(r#"0{"sid":"a"}"#);
+    rig.check_sent(&["41"]);
+    // The same for one that is not there any more.
+    rig.connect(socket);
+    rig.core.remove(socket);
+    rig.check_sent(&["40"]);
+    rig.receive(r#"0{"sid":"b"}"#);
+    rig.check_sent(&["41"]);
+    // One who has been refused has not joined.
+    rig.receive(r#"4{"message":"no"}"#);
+    rig.check_sent(&[]);
+    rig.check(&[]);
+    assert!(rig.core.is_open());
+}
+
+#[test]
+fn sockets_join_in_the_order_in_which_they_were_told_to() {
+    let mut rig = Rig::new();
+    let first = rig.joined("/");
+    rig.joined("/foo");
+    rig.core.disconnect(first);
+    rig.join(first);
+    rig.closed();
+    rig.check(&[
+        "/foo disconnect:transport close",
+        "/ disconnect:transport close",
+        "close:transport close",
+    ]);
+    rig.wait(SECOND);
+    rig.opened();
+    rig.check_sent(&["40/foo,", "40"]);
+}
+
+#[test]
 fn who_has_not_joined_is_told_what_broke_the_connection() {
     let mut rig = Rig::new();
     rig.joined("/foo");
