@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 use socket_io_client::{
-    AckId, Args, ConnectError, Incoming, Manager, ManagerEvent, ManagerEvents, Socket, SocketEvent,
-    Transport, Value,
+    AckError, AckId, Args, ConnectError, Incoming, Manager, ManagerEvent, ManagerEvents, Socket,
+    SocketEvent, Transport, Value,
 };
 
 use crate::json::{from_value, from_values, to_value};
@@ -121,11 +121,12 @@ impl Client {
         lock(names).tags.insert(key.clone(), tag.clone());
         let (names, output) = (names.clone(), self.output.clone());
         tokio::spawn(async move {
-            if answer.await.is_ok() {
-                return;
-            }
             // Answers are told in the order of everything else, by a task that has its turn first. This is for those that are not waited for any more.
-            settle(&output).await;
+            match answer.await {
+                Ok(_) => return,
+                Err(AckError::Timeout(_)) => {}
+                Err(_) => settle(&output).await,
+            }
             if lock(&names).tags.remove(&key).is_some() {
                 output.line(json!({"sock": sock, "e": "ack-error", "tag": tag}));
             }
