@@ -8,11 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{EmitError, Failure};
-use super::inbox::Arrival;
 use super::socket::Socket;
 use super::{Handshake, SocketIo};
 use crate::common::{Data, EventName, State};
-use crate::protocol::{AckId, DisconnectReason, RawArgs};
+use crate::protocol::{AckId, DisconnectReason, Event, RawArgs};
 
 /// What a handler is called with.
 #[derive(Clone, Debug)]
@@ -28,8 +27,7 @@ pub struct Context {
 
 impl Context {
     /// For an event of a client's.
-    pub(crate) fn new(socket: Socket, arrival: Arrival) -> Self {
-        let Arrival { event, ack, size } = arrival;
+    pub(crate) fn new(socket: Socket, event: Event, ack: Option<AckId>, size: usize) -> Self {
         Self {
             socket,
             event: event.name,

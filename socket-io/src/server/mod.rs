@@ -7,6 +7,7 @@ mod candidate;
 mod config;
 mod connection;
 mod drain;
+mod driver;
 mod eio3;
 mod emit;
 mod error;
@@ -93,7 +94,8 @@ use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use crate::refusal::{self, Refusal};
 use config::Config;
-use connection::{Connection, Driver};
+use connection::Connection;
+use driver::Driver;
 use recovery::Recovery;
 use stats::Tally;
 
