@@ -195,10 +195,15 @@ impl Driver {
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
             Some(_) | None => DisconnectReason::TransportClose,
         };
+        let failed = self.error.clone().map(|error| {
+            let error = engine_io::ConnectError::Transport(connection.transport, error);
+            Failed::Engine(error)
+        });
+        let failed = failed.filter(|_| reason == DisconnectReason::TransportError);
         self.input(|locked, now| {
             locked.engine = None;
             let random = locked.random();
-            locked.core.handle_closed(now, random, reason);
+            locked.core.handle_closed(now, random, reason, failed);
         });
     }
 

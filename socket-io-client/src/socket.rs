@@ -199,13 +199,13 @@ impl Socket {
         self.0.shared().look(|locked| locked.core.phase(self.0.key))
     }
 
-    /// Replaces what is shown to the server, from the next time on that the socket joins.
+    /// Replaces what is shown to the server, from the next time on that the socket joins. `None` shows nothing.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Auth`] when it is no object; nothing is changed then.
+    /// [`ConfigError::Auth`] when it is no object, and not `None` either; nothing is changed then.
     pub fn set_auth(&self, auth: &(impl Serialize + ?Sized)) -> Result<(), ConfigError> {
-        let auth = Auth::Value(Some(auth_object(auth)?));
+        let auth = Auth::Value(auth_object(auth)?);
         let former = std::mem::replace(&mut *self.0.endpoint.auth.lock(), auth);
         drop(former);
         Ok(())

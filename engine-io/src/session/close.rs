@@ -13,13 +13,13 @@ use crate::transport::Transport;
 pub enum CloseReason {
     /// This side closed the session: `forced close`.
     ForcedClose,
-    /// The peer sent what is no packet: `parse error`.
+    /// The peer of a server sent what is no packet: `parse error`. On clients that is a [`TransportError`](Self::TransportError).
     ParseError,
     /// The peer was not heard in time after a ping: `ping timeout`.
     PingTimeout,
     /// The peer closed the session, or its connection ended: `transport close`.
     TransportClose,
-    /// A request failed midway, or the peer broke the rules of the transport: `transport error`.
+    /// A request failed midway, the peer broke the rules of the transport, or a server sent what is no packet: `transport error`.
     TransportError,
 }
 

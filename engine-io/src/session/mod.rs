@@ -304,10 +304,13 @@ impl Session {
         self.heartbeat.handle_traffic(now, &self.config);
     }
 
-    /// What arrived over `transport` is no packet.
+    /// What arrived over `transport` is no packet. A server calls that a parse error, and a client an error of the transport, as in the reference.
     pub fn handle_garbage(&mut self, transport: Transport) {
         if transport == self.transport {
-            self.finish(CloseReason::ParseError);
+            self.finish(match self.side {
+                Side::Server => CloseReason::ParseError,
+                Side::Client => CloseReason::TransportError,
+            });
         }
     }
 

@@ -1,6 +1,6 @@
 //! The manager's connection: it is made, lost, made again after a while, and closed.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use socket_io::protocol::DisconnectReason;
 
@@ -62,7 +62,10 @@ impl<C, E: Clone> Core<C, E> {
 
     pub(super) fn start_opening(&mut self, now: Instant, attempt: u32, retries: bool) {
         self.state = State::Opening {
-            deadline: self.config.connect_timeout.map(|timeout| now + timeout),
+            deadline: self
+                .config
+                .connect_timeout
+                .map(|timeout| later(now, timeout)),
             attempt,
             retries,
         };
@@ -100,12 +103,7 @@ impl<C, E: Clone> Core<C, E> {
             return;
         };
         self.state = State::Closed;
-        for key in self.keys() {
-            if self.sockets[key.0].phase == Phase::Waiting {
-                let error = JoinError::Open(error.clone());
-                self.tell_socket(key, SocketOutput::ConnectError(error));
-            }
-        }
+        self.tell_unjoined(&error);
         self.tell(ManagerOutput::Error(error.clone()));
         if attempt > 0 {
             // The reference says that it has failed for good before it says that this attempt has.
@@ -113,6 +111,17 @@ impl<C, E: Clone> Core<C, E> {
             self.tell(ManagerOutput::ReconnectError(error));
         } else if retries {
             self.reconnect(now, random);
+        }
+    }
+
+    /// Sockets that want to join, and cannot for now.
+    fn tell_unjoined(&mut self, error: &OpenError<E>) {
+        for key in self.keys() {
+            let socket = &self.sockets[key.0];
+            if socket.is_active() && !socket.is_connected() {
+                let error = JoinError::Open(error.clone());
+                self.tell_socket(key, SocketOutput::ConnectError(error));
+            }
         }
     }
 
@@ -128,13 +137,23 @@ impl<C, E: Clone> Core<C, E> {
             self.backoff.reset();
             return self.tell(ManagerOutput::ReconnectFailed);
         }
-        self.state = State::Waiting(now + self.backoff.next_wait(random));
+        self.state = State::Waiting(later(now, self.backoff.next_wait(random)));
     }
 
-    /// The connection has ended.
-    pub(crate) fn handle_closed(&mut self, now: Instant, random: f64, reason: DisconnectReason) {
+    /// The connection has ended, with an `error` if it failed.
+    pub(crate) fn handle_closed(
+        &mut self,
+        now: Instant,
+        random: f64,
+        reason: DisconnectReason,
+        error: Option<E>,
+    ) {
         if self.state != State::Open {
             return;
+        }
+        if let Some(error) = error {
+            // A server that knows a session from one request to the next no more is found out by this.
+            self.tell_unjoined(&OpenError::Engine(error));
         }
         self.end_connection(reason);
         self.reconnect(now, random);
@@ -144,7 +163,7 @@ impl<C, E: Clone> Core<C, E> {
     pub(crate) fn handle_parse_error(&mut self, now: Instant, random: f64) {
         if self.state == State::Open {
             self.outputs.push_back(Output::Close);
-            self.handle_closed(now, random, DisconnectReason::ParseError);
+            self.handle_closed(now, random, DisconnectReason::ParseError, None);
         }
     }
 
@@ -188,4 +207,11 @@ impl<C, E: Clone> Core<C, E> {
         self.backoff.reset();
         self.tell(ManagerOutput::Close(reason));
     }
+}
+
+/// Far enough away to never come, near enough for every clock.
+const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+fn later(now: Instant, delay: Duration) -> Instant {
+    now + delay.min(NEVER)
 }

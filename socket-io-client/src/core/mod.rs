@@ -48,7 +48,7 @@ pub(crate) struct Core<C, E> {
     state: State,
     backoff: Backoff,
     sockets: Slab<SocketState<C>>,
-    /// Of the last attempt of any socket to join. Never used twice, as keys of sockets are.
+    /// Of the last attempt of any socket to join, or wish to. Never used twice, as keys of sockets are.
     last_epoch: u64,
     sends: VecDeque<Encoded>,
     outputs: VecDeque<Output<C, E>>,
@@ -152,8 +152,11 @@ impl<C, E: Clone> Core<C, E> {
         }
     }
 
+    /// In the order in which they were told to connect.
     fn keys(&self) -> Vec<Key> {
-        self.sockets.iter().map(|(key, _)| Key(key)).collect()
+        let mut keys: Vec<_> = self.sockets.iter().map(|(key, _)| Key(key)).collect();
+        keys.sort_unstable_by_key(|key| self.sockets[key.0].since);
+        keys
     }
 
     fn tell(&mut self, output: ManagerOutput<E>) {

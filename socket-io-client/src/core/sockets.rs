@@ -49,10 +49,12 @@ impl<C, E: Clone> Core<C, E> {
 
     /// Joins the namespace, and opens the manager for that. Nothing happens if it does so already.
     pub(crate) fn connect(&mut self, now: Instant, key: Key) {
-        if self.sockets[key.0].is_active() {
+        let socket = &mut self.sockets[key.0];
+        if socket.is_active() {
             return;
         }
-        self.sockets[key.0].phase = Phase::Waiting;
+        self.last_epoch += 1;
+        (socket.phase, socket.since) = (Phase::Waiting, self.last_epoch);
         self.open(now, true);
         if self.is_open() {
             self.authorize(key);

@@ -187,7 +187,7 @@ impl Rig {
 
     fn closed(&mut self) {
         let reason = DisconnectReason::TransportClose;
-        self.core.handle_closed(self.now, self.random, reason);
+        self.core.handle_closed(self.now, self.random, reason, None);
     }
 
     /// The server sends a packet, written as it is behind Engine.IO's `4`.

@@ -115,7 +115,6 @@ impl Driver {
             let answer = answer.unwrap_or_else(|panic| Err(format!("panicked: {}", panic.0)));
             shared.input(|locked| {
                 let random = locked.random();
-                let answer = answer.map(Some);
                 locked.core.handle_auth(now(), random, key, epoch, answer);
             });
         });

@@ -4,7 +4,15 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use engine_io::{CloseReason, ReadyState, SendError, ServerConfig, Transport, TransportError};
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{BOTH, Detour, only};
 use crate::support::{Host, drive, not_yet, soon, until};
@@ -127,6 +135,61 @@ async fn a_session_that_the_server_has_forgotten_ends_with_its_code() {
             assert_eq!(refused.message, "Session ID unknown");
         }
         other => panic!("{other:?}"),
+    }
+}
+
+/// A server by hand that opens sessions for polling, answers polls with the same body or never, and tells what is posted.
+async fn polled(answer: Option<&'static str>) -> (String, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (posts, posted) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let posts = posts.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let posts = posts.clone();
+                async move {
+                    let query = request.uri().query().unwrap_or_default();
+                    let body = if request.method() == Method::POST {
+                        let body = request.into_body().collect().await?.to_bytes();
+                        let _ = posts.send(String::from_utf8_lossy(&body).into_owned());
+                        "ok"
+                    } else if !query.contains("sid=") {
+                        r#"0{"sid":"x","upgrades":[],"pingInterval":50,"pingTimeout":50}"#
+                    } else if let Some(answer) = answer {
+                        answer
+                    } else {
+                        std::future::pending().await
+                    };
+                    Ok::<_, hyper::Error>(Response::new(body.to_owned()))
+                }
+            });
+            let stream = TokioIo::new(stream);
+            tokio::spawn(http1::Builder::new().serve_connection(stream, service));
+        }
+    });
+    (url, posted)
+}
+
+#[tokio::test]
+async fn a_server_that_has_not_ended_a_session_itself_is_told_once() {
+    for (answer, reason) in [
+        // No packet, of whatever length.
+        (Some("x"), CloseReason::TransportError),
+        (Some(""), CloseReason::TransportError),
+        // Silence.
+        (None, CloseReason::PingTimeout),
+    ] {
+        let (url, mut posted) = polled(answer).await;
+        let config = only(Transport::Polling);
+        let connected = soon(engine_io::connect(&url, &config)).await;
+        let mut client = connected.unwrap();
+        assert_eq!(soon(client.recv()).await, None);
+        assert_eq!(client.close_reason(), Some(reason));
+        drop(client);
+        assert_eq!(soon(posted.recv()).await.as_deref(), Some("1"));
+        let silence = tokio::time::timeout(Duration::from_millis(50), posted.recv()).await;
+        assert!(silence.is_err(), "{silence:?}");
     }
 }
 

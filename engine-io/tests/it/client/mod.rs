@@ -132,6 +132,15 @@ pub(crate) struct Detour {
 }
 
 impl Detour {
+    /// The first connection.
+    pub(crate) fn of_the_first(to: SocketAddr) -> Self {
+        Self {
+            made: AtomicUsize::new(0),
+            nth: 0,
+            to,
+        }
+    }
+
     /// The second connection: the candidate of an upgrade, or the first POST.
     pub(crate) fn of_the_second(to: SocketAddr) -> Self {
         Self {

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::{BOTH, answers, check_echo, only, transport_error, upgraded};
-use crate::support::{Host, soon};
+use crate::support::{Host, drive, soon};
 
 const HTTP_OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: ";
 
@@ -275,7 +275,21 @@ async fn an_upgrade_is_remembered_by_those_who_want_that() {
             .unwrap();
         assert_eq!(stranger.transport(), Transport::Polling);
     }
-    // An error ends the memory.
+    // A connection that is lost does not end the memory.
+    let host = Host::new(ServerConfig::default()).await;
+    let config = ClientConfig::default().remember_upgrade(true);
+    let (mut client, server) = host.client_pair(&config).await;
+    let (sender, _server) = drive(server);
+    upgraded(&mut client).await;
+    sender.close();
+    assert_eq!(soon(client.recv()).await, None);
+    let (client, _server) = host.client_pair(&config).await;
+    assert_eq!(client.transport(), Transport::WebSocket);
+}
+
+#[tokio::test]
+async fn a_failed_attempt_ends_the_memory_of_an_upgrade() {
+    let host = Host::echo(ServerConfig::default()).await;
     let config = ClientConfig::default().remember_upgrade(true);
     let mut socket = host.connect(&config).await.unwrap();
     upgraded(&mut socket).await;

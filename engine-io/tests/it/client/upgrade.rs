@@ -71,10 +71,17 @@ async fn an_upgrade_under_load_keeps_order_and_count() {
 async fn nothing_is_upgraded_that_is_not_to_be() {
     let offers = Host::echo(ServerConfig::default()).await;
     let offers_not = Host::echo(ServerConfig::default().allow_upgrades(false)).await;
+    let refuses = Host::echo(ServerConfig::default().transports([Transport::Polling])).await;
+    let both = [Transport::WebSocket, Transport::Polling];
+    let has_failed = ClientConfig::default().transports(both);
+    let has_failed = has_failed
+        .try_all_transports(true)
+        .connector(Detour::of_the_first(refuses.address));
     for (host, config) in [
         (&offers, ClientConfig::default().upgrade(false)),
         (&offers, only(Transport::Polling)),
         (&offers_not, ClientConfig::default()),
+        (&offers, has_failed),
     ] {
         let mut socket = host.connect(&config).await.unwrap();
         for _ in 0..5 {
