@@ -63,7 +63,7 @@ fn opened(body: &Bytes) -> Option<String> {
 pub(crate) async fn polling(endpoint: &Arc<Endpoint>) -> Result<Socket, TransportError> {
     let transport = Transport::Polling;
     let http = endpoint.in_time(endpoint.dial(transport)).await?;
-    let request = endpoint.request(&http, Method::GET, transport, None, Bytes::new());
+    let request = endpoint.request(&http, Method::GET, transport, None, Bytes::new())?;
     let (parts, body) = request.into_parts();
     let sent = Request::new(&parts);
     let request = http::Request::from_parts(parts, body);

@@ -317,7 +317,7 @@ pub(crate) async fn say_goodbye(
 ) -> Result<(), TransportError> {
     let mut http = connection(endpoint, idle).await?;
     let body = encode_payload(&[Packet::Close.to_frame()]);
-    let request = post(endpoint, &http, sid, body);
+    let request = post(endpoint, &http, sid, body)?;
     http.send(request).await.map(drop)
 }
 
@@ -339,9 +339,9 @@ async fn exchange(
     body: Bytes,
 ) -> Result<Bytes, TransportError> {
     let request = if method == Method::POST {
-        post(endpoint, http, &shared.sid, body)
+        post(endpoint, http, &shared.sid, body)?
     } else {
-        endpoint.request(http, method, Transport::Polling, Some(&shared.sid), body)
+        endpoint.request(http, method, Transport::Polling, Some(&shared.sid), body)?
     };
     let response = http.send(request).await?;
     endpoint.take_cookies(response.headers());
@@ -357,9 +357,9 @@ fn post(
     http: &Http,
     sid: &str,
     body: Bytes,
-) -> http::Request<http_body_util::Full<Bytes>> {
-    let mut request = endpoint.request(http, Method::POST, Transport::Polling, Some(sid), body);
+) -> Result<http::Request<http_body_util::Full<Bytes>>, TransportError> {
+    let mut request = endpoint.request(http, Method::POST, Transport::Polling, Some(sid), body)?;
     let text = HeaderValue::from_static("text/plain;charset=UTF-8");
     request.headers_mut().insert(CONTENT_TYPE, text);
-    request
+    Ok(request)
 }

@@ -250,7 +250,7 @@ impl Rig {
 
     fn emission(&self, key: Key, name: &str, ack: Option<AckId>, watched: bool) -> Emission {
         let namespace = &self.core.sockets[key.0].namespace;
-        let outgoing = protocol::Outgoing::new(name, &(), 10).expect("it can be sent");
+        let outgoing = socket_io::protocol::Outgoing::new(name, &(), 10).expect("it can be sent");
         Emission {
             packet: outgoing.encode(namespace, ack),
             event: watched.then(|| outgoing.event()),

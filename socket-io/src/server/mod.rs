@@ -2,6 +2,7 @@
 
 mod ack;
 mod broadcast;
+mod builder;
 mod bundle;
 mod candidate;
 mod config;
@@ -66,8 +67,8 @@ use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
+pub use builder::SocketIoBuilder;
 pub use candidate::{Candidate, Decide, Decision, FromCandidate, NamespaceName};
-pub use config::SocketIoBuilder;
 pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};

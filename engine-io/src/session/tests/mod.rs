@@ -20,6 +20,7 @@ mod upgrade;
 mod v3;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::*;
 use crate::payload::encode_payload;

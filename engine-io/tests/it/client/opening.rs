@@ -1,5 +1,6 @@
 //! How sessions open, and why they do not.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -207,6 +208,33 @@ async fn urls_and_transports_have_to_be_there() {
     }
     let result = engine_io::connect("http://localhost", &config.transports([])).await;
     assert!(matches!(result, Err(ConnectError::NoTransports)));
+}
+
+/// Longer than the target of a request can be.
+const TOO_LONG: usize = 1 << 16;
+
+#[tokio::test]
+async fn a_query_that_is_too_long_for_a_request_is_an_error() {
+    let host = Host::new(ServerConfig::default()).await;
+    for transport in BOTH {
+        let config = only(transport).query("token", "x".repeat(TOO_LONG));
+        let error = transport_error(soon(host.connect(&config)).await);
+        assert_eq!(error.source().unwrap().to_string(), "uri too long");
+    }
+}
+
+#[tokio::test]
+async fn a_session_id_that_is_too_long_for_a_request_ends_the_session() {
+    let sid = "x".repeat(TOO_LONG);
+    let open = format!(
+        r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000}}"#
+    );
+    let url = answers(format!("{HTTP_OK}{}\r\n\r\n{open}", open.len())).await;
+    let config = ClientConfig::default();
+    let mut client = soon(engine_io::connect(&url, &config)).await.unwrap();
+    assert_eq!(soon(client.recv()).await, None);
+    let error = client.close_error().unwrap();
+    assert_eq!(error.source().unwrap().to_string(), "uri too long");
 }
 
 #[tokio::test]
