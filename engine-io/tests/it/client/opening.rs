@@ -161,15 +161,7 @@ async fn a_websocket_that_is_closed_before_the_open_packet_fails_at_once() {
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             let (mut stream, head) = super::request(stream).await;
-            let key = head.lines().find_map(|line| {
-                line.to_lowercase()
-                    .starts_with("sec-websocket-key: ")
-                    .then(|| line[19..].to_owned())
-            });
-            let accept = tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-            );
+            let answer = super::upgrade::accepted(&head);
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.write_all(end).await.unwrap();
         });
