@@ -1,11 +1,11 @@
 //! The manager's connection: it is made, lost, made again after a while, and closed.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use socket_io::protocol::DisconnectReason;
 
 use super::output::{JoinError, ManagerOutput, OpenError, Output, SocketOutput};
-use super::{Core, Phase, ReconnectConfig};
+use super::{Core, Phase, ReconnectConfig, later};
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,11 +207,4 @@ impl<C, E: Clone> Core<C, E> {
         self.backoff.reset();
         self.tell(ManagerOutput::Close(reason));
     }
-}
-
-/// Far enough away to never come, near enough for every clock.
-const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-
-fn later(now: Instant, delay: Duration) -> Instant {
-    now + delay.min(NEVER)
 }

@@ -59,7 +59,7 @@ async fn requests_carry_what_the_configuration_says() {
     upgraded(&mut socket).await;
     check_echo(&mut socket).await;
     assert_eq!(socket.request().header("x-test"), Some("1"));
-    assert_eq!(socket.protocol(), None, "the server knows none");
+    assert_eq!(socket.protocol(), Some("one"), "the server takes the first");
     let seen = seen.lock();
     assert!(seen.len() >= 3, "{seen:?}");
     for (target, header, authorization) in seen.iter() {
