@@ -141,9 +141,9 @@ fn messages(namespace: Namespace) -> Namespace {
             },
         )
         .on("ask", async |socket: Socket, args: RawArgs| {
-            match socket.emit_with_ack::<Args<Value>>("question", &args).await {
-                Ok(answer) => no_ack(socket.emit("answer", &answer)),
-                Err(_) => {}
+            let answer = socket.emit_with_ack::<Args<Value>>("question", &args);
+            if let Ok(answer) = answer.await {
+                no_ack(socket.emit("answer", &answer));
             }
         })
         .on(
