@@ -44,6 +44,8 @@
 //! # }
 //! ```
 
+// A part that only one role uses is left in where the other one is alone: the `dead_code` below.
+
 #[cfg(feature = "client")]
 mod client;
 #[cfg(all(feature = "io", not(feature = "client")))]
@@ -69,6 +71,8 @@ mod payload;
 mod payload_v3;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod random;
 mod rate;
 mod session;
 mod sid;
@@ -84,7 +88,7 @@ mod wire;
 mod connection;
 #[cfg(shuttle)]
 #[doc(hidden)]
-#[allow(missing_docs)]
+#[allow(missing_docs)] // for the package that runs it, and nobody else
 pub mod model;
 #[cfg(feature = "server")]
 mod registry;

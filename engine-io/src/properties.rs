@@ -8,28 +8,20 @@ use crate::payload::{decode_payload, encode_payload, payload_len};
 use crate::payload_v3::{
     PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3,
 };
+use crate::random::Random;
 use crate::text::Text;
 use crate::wire::{BinaryForm, Revision, Wire};
 
 const ROUNDS: u32 = 20_000;
 
-/// A linear congruential generator; good enough to choose shapes.
-struct Random(u64);
-
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005);
-        self.0 = self.0.wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % limit
-    }
-
     /// Anything but the separator of payloads, which no packet may hold.
     fn text(&mut self) -> Text {
         const PARTS: [&str; 12] = [
             "", "a", "é", "€", "😀", "1:", "4", "b", "\0", "\u{7f}", "\n", "\"",
         ];
         let count = self.below(6) * self.below(6);
-        let parts = (0..count).map(|_| PARTS[self.below(PARTS.len())]);
+        let parts = (0..count).map(|_| PARTS[self.size(PARTS.len() as u64)]);
         Text::from(parts.collect::<String>())
     }
 
@@ -62,7 +54,7 @@ fn message(frame: &Frame) -> Message {
 
 #[test]
 fn packets_survive_every_form_of_a_websocket_message() {
-    let mut random = Random(1);
+    let mut random = Random::new(1);
     for _ in 0..ROUNDS {
         let packet = random.packet();
         for revision in [Revision::V3, Revision::V4] {
@@ -76,7 +68,7 @@ fn packets_survive_every_form_of_a_websocket_message() {
 
 #[test]
 fn packets_survive_every_form_of_a_payload() {
-    let mut random = Random(2);
+    let mut random = Random::new(2);
     for _ in 0..ROUNDS {
         let packets: Vec<_> = (0..=random.below(5)).map(|_| random.packet()).collect();
         let frames: Vec<_> = packets.iter().map(Packet::to_frame).collect();

@@ -18,7 +18,7 @@ use crate::error::{BoxError, ConfigError, HandlerError};
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 pub(crate) type PrepareAttempt =
     Arc<dyn Fn(Attempt) -> BoxFuture<Result<Attempt, BoxError>> + Send + Sync>;
-pub(crate) type AskAuth = Arc<dyn Fn() -> BoxFuture<Result<RawJson, String>> + Send + Sync>;
+pub(crate) type AskAuth = Arc<dyn Fn() -> BoxFuture<Result<Option<RawJson>, String>> + Send + Sync>;
 pub(crate) type ErrorHook = Arc<dyn Fn(&HandlerError) + Send + Sync>;
 
 /// How often and when a lost connection is made again.
@@ -146,14 +146,16 @@ pub(crate) enum Auth {
     Ask(AskAuth),
 }
 
-/// Credentials as JSON; they have to be an object.
-pub(crate) fn auth_object<A: serde::Serialize + ?Sized>(auth: &A) -> Result<RawJson, ConfigError> {
+/// Credentials as JSON; they have to be an object, or there are none.
+pub(crate) fn auth_object<A: serde::Serialize + ?Sized>(
+    auth: &A,
+) -> Result<Option<RawJson>, ConfigError> {
     let auth = RawJson::from_data(auth).map_err(|error| ConfigError::Auth(error.to_string()))?;
-    if auth.as_str().starts_with('{') {
-        Ok(auth)
-    } else {
-        Err(ConfigError::Auth(
+    match auth.as_str() {
+        "null" => Ok(None),
+        text if text.starts_with('{') => Ok(Some(auth)),
+        _ => Err(ConfigError::Auth(
             "credentials have to be an object, such as {\"token\":\"x\"}".into(),
-        ))
+        )),
     }
 }

@@ -3,32 +3,34 @@
 //! It runs while somebody wants a connection, and no longer. No handler runs in it, so that nothing a handler does delays heartbeats, acknowledgements or
 //! the other sockets.
 
+mod closing;
+mod opening;
+mod telling;
+
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use engine_io::{CloseReason, Message, SendError, Transport, TransportError};
+use engine_io::{CloseReason, Message, Transport, TransportError};
 use socket_io::DisconnectReason;
-use socket_io::protocol::{Decoder, DecoderLimits, Encoded};
+use socket_io::protocol::Decoder;
 use tokio::runtime::Handle;
 use tokio::time::Sleep;
 
-use crate::config::{Attempt, Auth, BoxFuture};
-use crate::core::{Key, ManagerOutput, Output, SocketOutput};
+use crate::config::BoxFuture;
+use crate::core::{ManagerOutput, Output};
 use crate::endpoint::{Endpoint, Told};
-use crate::error::{ConnectError, Failed};
-use crate::handler::{CatchPanic, caught};
+use crate::error::Failed;
 use crate::observers::ManagerEvent;
 use crate::shared::{Completion, Locked, Shared, now};
+use opening::Opened;
+use telling::told;
 
 /// Messages that are handled before other tasks have their turn.
 const BATCH: usize = 64;
-
-type Opened = Result<Result<engine_io::Socket, Failed>, crate::handler::Panic>;
 
 pub(crate) struct Driver {
     shared: Arc<Shared>,
@@ -135,194 +137,7 @@ impl Driver {
         }
     }
 
-    /// The sockets that are over since this was asked last.
-    fn over(&self) -> Vec<Arc<Endpoint>> {
-        self.shared.look(|locked| {
-            let core = &locked.core;
-            let endpoints = locked.endpoints.iter();
-            let over = endpoints.filter(|(key, endpoint)| {
-                core.is_over(**key) && endpoint.live.swap(false, Ordering::Relaxed)
-            });
-            over.map(|(_, endpoint)| endpoint.clone()).collect()
-        })
-    }
-
-    fn tell(&self, at: u64, endpoint: &Arc<Endpoint>, told: Told) {
-        self.shared.observers.tell_socket(endpoint, || told.clone());
-        let waited_for = match &told {
-            Told::Event(_) | Told::Sent(_) | Told::Answer(..) => None,
-            told => Some(told.clone()),
-        };
-        endpoint.tell(told, &self.runtime);
-        if let Some(told) = waited_for {
-            endpoint.resolve(at, &told);
-        }
-    }
-
-    fn tell_manager(&mut self, at: u64, output: ManagerOutput<Failed>) {
-        let (event, result) = match output {
-            ManagerOutput::Open => {
-                // It may be over already.
-                let connection = self.connection.as_ref();
-                let transport = connection.map_or(Transport::Polling, |it| it.transport);
-                (ManagerEvent::Open(transport), Some(Ok(())))
-            }
-            ManagerOutput::Error(error) => {
-                let error = ConnectError::from(error);
-                (ManagerEvent::Error(error.clone()), Some(Err(error)))
-            }
-            ManagerOutput::Close(reason) => {
-                let error = self.error.take();
-                let event = ManagerEvent::Close { reason, error };
-                (event, Some(Err(ConnectError::Disconnected)))
-            }
-            ManagerOutput::ReconnectAttempt(n) => (ManagerEvent::ReconnectAttempt(n), None),
-            ManagerOutput::Reconnect(n) => (ManagerEvent::Reconnect(n), None),
-            ManagerOutput::ReconnectError(error) => {
-                (ManagerEvent::ReconnectError(error.into()), None)
-            }
-            ManagerOutput::ReconnectFailed => (ManagerEvent::ReconnectFailed, None),
-        };
-        tracing::debug!(target: "socket_io_client", ?event, "manager");
-        self.shared.observers.tell(&event);
-        if let Some(result) = result {
-            let openers = self.shared.look(|locked| {
-                let (resolved, rest) = std::mem::take(&mut locked.openers)
-                    .into_iter()
-                    .partition(|(since, _)| *since <= at);
-                locked.openers = rest;
-                let resolved: Vec<_> = resolved;
-                resolved
-            });
-            for (_, opener) in openers {
-                // Nobody may be waiting any more.
-                let _ = opener.send(result.clone());
-            }
-        }
-    }
-
-    fn open(&mut self, number: u32) {
-        let config = &self.shared.config;
-        let attempt = Attempt {
-            number,
-            url: config.url.clone(),
-            engine: config.engine.clone(),
-        };
-        let prepare = config.prepare.clone();
-        self.opening = Some(Box::pin(CatchPanic(Box::pin(async move {
-            let attempt = match prepare {
-                Some(prepare) => {
-                    let prepared = prepare(attempt).await;
-                    prepared.map_err(|error| Failed::Attempt(error.to_string()))?
-                }
-                None => attempt,
-            };
-            let opened = engine_io::connect(&attempt.url, &attempt.engine).await;
-            opened.map_err(Failed::Engine)
-        }))));
-    }
-
-    /// Once everything is sent; gives up what is being opened.
-    fn close(&mut self) {
-        self.opening = None;
-        if let Some(connection) = self.connection.take() {
-            let unsent = self.shared.look(|locked| {
-                locked.engine = None;
-                locked.closing += 1;
-                locked.take_unsent()
-            });
-            self.closing
-                .push(Box::pin(say_goodbye(connection.engine, unsent)));
-        }
-    }
-
-    fn authorize(&mut self, key: Key, epoch: u64, endpoint: &Arc<Endpoint>) {
-        let auth = endpoint.auth.lock().clone();
-        let ask = match auth {
-            Auth::Value(auth) => {
-                return self.input(|locked, now| {
-                    let random = locked.random();
-                    locked.core.handle_auth(now, random, key, epoch, Ok(auth));
-                });
-            }
-            Auth::Ask(ask) => ask,
-        };
-        // In a task of its own, so that it cannot hold up what else there is to do.
-        let shared = self.shared.clone();
-        let task = self.runtime.spawn(async move {
-            let answer = match caught(|| ask()) {
-                Ok(future) => CatchPanic(future).await,
-                Err(panic) => Err(panic),
-            };
-            let answer = answer.unwrap_or_else(|panic| Err(format!("panicked: {}", panic.0)));
-            shared.input(|locked| {
-                let random = locked.random();
-                let answer = answer.map(Some);
-                locked.core.handle_auth(now(), random, key, epoch, answer);
-            });
-        });
-        let former = endpoint.auth_task.lock().replace(task.abort_handle());
-        if let Some(former) = former {
-            former.abort();
-        }
-    }
-
-    // Each of the following is true when something has happened.
-
-    fn poll_opening(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(opening) = &mut self.opening else {
-            return false;
-        };
-        let Poll::Ready(opened) = opening.as_mut().poll(cx) else {
-            return false;
-        };
-        let opened = opened.unwrap_or_else(|panic| {
-            let message = format!("panicked: {}", panic.0);
-            Err(Failed::Attempt(message))
-        });
-        let opened = self.handle_opening(opened);
-        self.opening = opened.map(|opened| -> Pin<Box<dyn Future<Output = _> + Send>> {
-            Box::pin(std::future::ready(Ok(opened)))
-        });
-        true
-    }
-
-    /// Gives the result back if something was decided meanwhile, which comes first: the connection may not be wanted any more.
-    fn handle_opening(
-        &mut self,
-        opened: Result<engine_io::Socket, Failed>,
-    ) -> Option<Result<engine_io::Socket, Failed>> {
-        let mut is_early = false;
-        self.input(|locked, now| {
-            is_early = locked.core.outputs() > 0;
-            if is_early {
-                return;
-            }
-            match &opened {
-                Ok(engine) => {
-                    locked.engine = Some(engine.sender());
-                    locked.core.handle_opened();
-                }
-                Err(error) => {
-                    let random = locked.random();
-                    locked.core.handle_failed(now, random, error.clone());
-                }
-            }
-        });
-        if is_early {
-            return Some(opened);
-        }
-        if let Ok(engine) = opened {
-            let config = &self.shared.config;
-            let limits = DecoderLimits::new().max_attachments(config.max_attachments);
-            self.connection = Some(Connection {
-                decoder: config.parser.decoder(limits),
-                transport: engine.transport(),
-                engine,
-            });
-        }
-        None
-    }
+    // Each of the following is true when something has happened, as are those of the modules beside.
 
     fn poll_connection(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(connection) = &mut self.connection else {
@@ -380,22 +195,16 @@ impl Driver {
             Some(CloseReason::TransportError) => DisconnectReason::TransportError,
             Some(_) | None => DisconnectReason::TransportClose,
         };
+        let failed = self.error.clone().map(|error| {
+            let error = engine_io::ConnectError::Transport(connection.transport, error);
+            Failed::Engine(error)
+        });
+        let failed = failed.filter(|_| reason == DisconnectReason::TransportError);
         self.input(|locked, now| {
             locked.engine = None;
             let random = locked.random();
-            locked.core.handle_closed(now, random, reason);
+            locked.core.handle_closed(now, random, reason, failed);
         });
-    }
-
-    fn poll_closing(&mut self, cx: &mut Context<'_>) -> bool {
-        let before = self.closing.len();
-        self.closing
-            .retain_mut(|closing| closing.as_mut().poll(cx).is_pending());
-        let ended = before - self.closing.len();
-        if ended > 0 {
-            self.shared.look(|locked| locked.closing -= ended);
-        }
-        ended > 0
     }
 
     fn poll_clock(&mut self, cx: &mut Context<'_>) -> bool {
@@ -489,43 +298,5 @@ impl Drop for Driver {
             .look(|locked| std::mem::take(&mut locked.openers));
         drop(openers);
         self.shared.progress.notify_waiters();
-    }
-}
-
-/// Sends what did not fit into the outbox, and closes the session.
-async fn say_goodbye(mut engine: engine_io::Socket, mut unsent: VecDeque<Encoded>) {
-    let sender = engine.sender();
-    poll_fn(|cx| {
-        loop {
-            // What arrives is too late, but reading makes room as well.
-            let received = engine.poll_recv(cx);
-            let before = unsent.len();
-            while let Some(packet) = unsent.front() {
-                match sender.send_frames(packet.header(), packet.attachments()) {
-                    Ok(()) => drop(unsent.pop_front()),
-                    Err(SendError::Full { .. }) => break,
-                    Err(_) => unsent.clear(),
-                }
-            }
-            if unsent.is_empty() || received == Poll::Ready(None) {
-                return Poll::Ready(());
-            }
-            // The engine wakes for what was queued, and for what arrives.
-            if received.is_pending() && unsent.len() == before {
-                return Poll::Pending;
-            }
-        }
-    })
-    .await;
-    engine.close().await;
-}
-
-fn told(output: SocketOutput<Failed>) -> Told {
-    match output {
-        SocketOutput::Connect { id, recovered, pid } => Told::Connect { id, recovered, pid },
-        SocketOutput::ConnectError(error) => Told::ConnectError(error.into()),
-        SocketOutput::Disconnect(reason) => Told::Disconnect(reason),
-        SocketOutput::Event(incoming) => Told::Event(incoming),
-        SocketOutput::Sent(event) => Told::Sent(event),
     }
 }

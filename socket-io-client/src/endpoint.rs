@@ -302,6 +302,8 @@ impl Endpoint {
                         let last = waiter.last_error.take();
                         Some(Err(last.unwrap_or(ConnectError::Disconnected)))
                     }
+                    // The connection was lost before the answer.
+                    Told::Disconnect(_) if !waiter.patient => Some(Err(ConnectError::Disconnected)),
                     Told::Disconnect(_) | Told::Event(_) | Told::Sent(_) | Told::Answer(..) => None,
                 };
                 match result {

@@ -59,7 +59,8 @@ impl Error for ConfigError {}
 pub enum ConnectError {
     /// The manager or the socket cannot be set up. Nothing was tried.
     Config(ConfigError),
-    /// There is no connection: nobody listens, a certificate is not trusted, the server refuses the request.
+    /// There is no connection: nobody listens, a certificate is not trusted, the server refuses the request. Or there is none any more: it broke before the
+    /// socket had joined. Requests of one session that reach different servers do that.
     Engine(engine_io::ConnectError),
     /// The connection was not open in time; see [`ManagerBuilder::connect_timeout`](crate::ManagerBuilder::connect_timeout).
     Timeout(Duration),
@@ -79,7 +80,7 @@ pub enum ConnectError {
     JoinTimeout(Duration),
     /// The server named no id. Servers of Socket.IO 2 do that; they are not supported.
     NoId,
-    /// The socket was disconnected by hand before it had joined, or no more attempts are made.
+    /// The socket was disconnected by hand before it had joined, the server ended the connection before it answered, or no more attempts are made.
     Disconnected,
 }
 

@@ -271,7 +271,7 @@ impl Core {
     }
     pub fn handle_closed(&mut self, now: Instant, random: f64) {
         let reason = DisconnectReason::TransportClose;
-        self.0.handle_closed(now, random, reason);
+        self.0.handle_closed(now, random, reason, Some(()));
     }
     pub fn handle_parse_error(&mut self, now: Instant, random: f64) {
         self.0.handle_parse_error(now, random);

@@ -201,6 +201,29 @@ mod tests {
     }
 
     #[test]
+    fn the_limit_is_the_last_byte_that_has_room() {
+        let two = 2 * OVERHEAD + 100;
+        for (limit, has_room) in [(two - 1, false), (two, true), (two + 1, true)] {
+            let brake = Arc::<Brake>::default();
+            let handled = Queue::new(limit, Limit::Hold(brake.clone()));
+            let read = Queue::new(limit, Limit::Drop);
+            for size in [30, 70] {
+                assert!(!brake.is_on());
+                handled.push(size, size);
+                read.push(size, size);
+            }
+            assert_eq!(brake.is_on(), !has_room, "{limit}");
+            let expected = match has_room {
+                true => [30, 70].map(Taken::Item),
+                false => [Taken::Lagged(1), Taken::Item(70)],
+            };
+            assert_eq!(items(&read), expected);
+            assert_eq!(items(&handled), [30, 70].map(Taken::Item));
+            assert!(!brake.is_on());
+        }
+    }
+
+    #[test]
     fn a_full_queue_that_is_dropped_stops_nobody() {
         let brake = Arc::<Brake>::default();
         let queue = Queue::new(0, Limit::Hold(brake.clone()));

@@ -119,7 +119,7 @@ impl ManagerBuilder {
     }
 
     /// Bytes of events that may wait for the handlers of a socket, or in one of the queues of [`Socket::events`](crate::Socket::events), [`Socket::stream`](crate::Socket::stream) and
-    /// [`Manager::all_events`]. Default 16 MiB.
+    /// [`Manager::all_events`]; each counts with 128 bytes beside its name and its arguments. Default 16 MiB.
     ///
     /// When more wait for handlers, nothing more is read from the connection until half of them is dealt with. Whatever was to come is slowed down
     /// then, the server's pings and acknowledgements included, so a server that is kept from them for longer than its ping timeout closes the connection.

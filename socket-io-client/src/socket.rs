@@ -15,12 +15,13 @@ use crate::core::{Key, Phase};
 use crate::emit::{AckFuture, Emit};
 use crate::endpoint::{Endpoint, HandlerId, Topic};
 use crate::error::{ConfigError, ConnectError, EmitError, Failure, HandlerError, RecvError};
-use crate::handler::{ErasedHandler, Handler, caught, erase};
+use crate::handler::{ErasedHandler, Handler, erase};
 use crate::inbox::Limit;
 use crate::manager::Manager;
 use crate::shared::{Shared, now};
 use crate::socket_builder::SocketBuilder;
 use crate::stream::{EventStream, Events, Subscription};
+use socket_io::panic::caught;
 
 /// One namespace of a server. Cheap to clone; clones are the same socket.
 ///
@@ -198,13 +199,13 @@ impl Socket {
         self.0.shared().look(|locked| locked.core.phase(self.0.key))
     }
 
-    /// Replaces what is shown to the server, from the next time on that the socket joins.
+    /// Replaces what is shown to the server, from the next time on that the socket joins. `None` shows nothing.
     ///
     /// # Errors
     ///
-    /// [`ConfigError::Auth`] when it is no object; nothing is changed then.
+    /// [`ConfigError::Auth`] when it is no object, and not `None` either; nothing is changed then.
     pub fn set_auth(&self, auth: &(impl Serialize + ?Sized)) -> Result<(), ConfigError> {
-        let auth = Auth::Value(Some(auth_object(auth)?));
+        let auth = Auth::Value(auth_object(auth)?);
         let former = std::mem::replace(&mut *self.0.endpoint.auth.lock(), auth);
         drop(former);
         Ok(())

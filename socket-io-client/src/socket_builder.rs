@@ -45,9 +45,9 @@ impl SocketBuilder {
     }
 
     /// What is shown to the server each time the socket joins: anything that serializes as an object, such as `json!({"token": token})`. Nothing by
-    /// default.
+    /// default, and for `None`.
     pub fn auth(mut self, auth: &(impl Serialize + ?Sized)) -> Self {
-        self.auth = auth_object(auth).map(|auth| Auth::Value(Some(auth)));
+        self.auth = auth_object(auth).map(Auth::Value);
         self
     }
 

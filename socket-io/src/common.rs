@@ -14,10 +14,10 @@ pub struct Data<T>(pub T);
 
 /// The name of an event.
 #[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct EventName(pub Text);
 
 /// State shared by all handlers, given to the builder.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct State<T>(pub Arc<T>);

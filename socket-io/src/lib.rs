@@ -29,6 +29,8 @@ pub mod limit {
 #[cfg(all(fuzzing, feature = "server"))]
 #[doc(hidden)]
 pub use server::fuzzing;
+#[doc(hidden)]
+pub mod panic;
 pub mod protocol;
 mod refusal;
 #[cfg(feature = "server")]

@@ -1,9 +1,12 @@
 //! One server as its client sees it: where requests go, and what they all carry.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{ACCEPT, AUTHORIZATION, HOST, PROXY_AUTHORIZATION};
+use http::uri::InvalidUri;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body_util::Full;
 use url::Url;
@@ -123,7 +126,7 @@ impl Endpoint {
         format!("{}?{}", self.url.path(), query.finish())
     }
 
-    /// A request over such a connection.
+    /// A request over such a connection. A query of the user's or a session id of the server's that is too long for one is an error.
     pub(crate) fn request(
         &self,
         http: &Http,
@@ -131,7 +134,7 @@ impl Endpoint {
         transport: Transport,
         sid: Option<&str>,
         body: Bytes,
-    ) -> Request<Full<Bytes>> {
+    ) -> Result<Request<Full<Bytes>>, TransportError> {
         let mut target = self.target(transport, sid);
         let mut headers = self.headers.clone();
         if http.through_proxy {
@@ -145,11 +148,10 @@ impl Endpoint {
         }
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = target
-            .parse()
-            .expect("the path of a url and an encoded query are a target");
+        let uri: Result<_, InvalidUri> = target.parse();
+        *request.uri_mut() = uri.map_err(|error| TransportError::Http(Arc::new(error)))?;
         *request.headers_mut() = headers;
-        request
+        Ok(request)
     }
 
     /// Takes the cookies of an answer.

@@ -82,10 +82,11 @@ async fn open_any(endpoint: &Arc<Endpoint>, config: &ClientConfig) -> Result<Soc
         // Stable: what is not the WebSocket stays in its order.
         transports.sort_by_key(|&transport| transport != Transport::WebSocket);
     }
+    let mut upgrade = config.upgrade;
     let mut error = ConnectError::NoTransports;
     for transport in transports {
         let opened = match transport {
-            Transport::Polling => opening::polling(endpoint).await,
+            Transport::Polling => opening::polling(endpoint, upgrade).await,
             Transport::WebSocket => opening::websocket(endpoint).await,
         };
         match opened {
@@ -95,6 +96,8 @@ async fn open_any(endpoint: &Arc<Endpoint>, config: &ClientConfig) -> Result<Soc
         if !config.try_all_transports {
             break;
         }
+        // As in the reference, what has failed is no candidate for an upgrade.
+        upgrade &= transport != Transport::WebSocket;
     }
     Err(error)
 }

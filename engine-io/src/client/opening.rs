@@ -59,11 +59,14 @@ fn opened(body: &Bytes) -> Option<String> {
     }
 }
 
-/// Opens a session with a GET.
-pub(crate) async fn polling(endpoint: &Arc<Endpoint>) -> Result<Socket, TransportError> {
+/// Opens a session with a GET, which moves to a WebSocket if that is wanted and the server offers it.
+pub(crate) async fn polling(
+    endpoint: &Arc<Endpoint>,
+    upgrade: bool,
+) -> Result<Socket, TransportError> {
     let transport = Transport::Polling;
     let http = endpoint.in_time(endpoint.dial(transport)).await?;
-    let request = endpoint.request(&http, Method::GET, transport, None, Bytes::new());
+    let request = endpoint.request(&http, Method::GET, transport, None, Bytes::new())?;
     let (parts, body) = request.into_parts();
     let sent = Request::new(&parts);
     let request = http::Request::from_parts(parts, body);
@@ -105,7 +108,7 @@ pub(crate) async fn polling(endpoint: &Arc<Endpoint>) -> Result<Socket, Transpor
     if rest.is_none() {
         session.handle_get_done();
     }
-    let upgrade = endpoint.config.upgrade
+    let upgrade = upgrade
         && handshake.upgrades.contains(&Transport::WebSocket)
         && endpoint.config.transports.contains(&Transport::WebSocket);
     let shared = shared(endpoint, session, &handshake, sent);

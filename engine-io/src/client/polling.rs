@@ -86,7 +86,10 @@ impl Requests {
 
     /// The WebSocket ended.
     pub(crate) fn websocket_ended(&mut self, end: End, cause: Option<Cause>) {
-        self.remember_websocket(false);
+        // One that is lost has worked, so the next connection may begin with another.
+        if matches!(end, End::Violation(_)) {
+            self.remember_websocket(false);
+        }
         self.error = websocket::end_error(end, cause);
     }
 
@@ -146,9 +149,9 @@ impl Requests {
             Ok(Ok(body)) => self.unread = Some(body),
             Ok(Err(_)) => {
                 let error = TransportError::Protocol("the answer to a poll is no text".into());
-                self.fail(shared, error, CloseReason::ParseError);
+                self.fail(shared, error);
             }
-            Err(error) => self.fail(shared, error, CloseReason::TransportError),
+            Err(error) => self.fail(shared, error),
         }
         true
     }
@@ -208,7 +211,7 @@ impl Requests {
         self.idle.extend(http);
         match answer {
             Ok(_) => shared.update(|state| state.session.handle_post_done()),
-            Err(error) => self.fail(shared, error, CloseReason::TransportError),
+            Err(error) => self.fail(shared, error),
         }
         true
     }
@@ -252,11 +255,14 @@ impl Requests {
         true
     }
 
-    fn fail(&mut self, shared: &Shared, error: TransportError, reason: CloseReason) {
+    fn fail(&mut self, shared: &Shared, error: TransportError) {
         tracing::debug!(%error, "a request failed");
         self.remember_websocket(false);
         self.error = Some(error);
-        shared.update(|state| state.session.handle_transport_closed(reason));
+        shared.update(|state| {
+            let reason = CloseReason::TransportError;
+            state.session.handle_transport_closed(reason);
+        });
     }
 
     fn exchange(&mut self, shared: &Arc<Shared>, method: Method, body: Bytes) -> Exchange {
@@ -277,19 +283,28 @@ impl Requests {
         })
     }
 
-    /// Tells a server that does not know it yet that the session is over, in a task of its own and within 2 s.
+    /// Tells a server that does not know it yet that the session is over, once, in a task of its own and within 2 s.
     pub(crate) fn end(&mut self, shared: &Arc<Shared>) {
+        let is_over = !std::mem::replace(&mut self.needed, false);
         let idle = self.idle.pop();
         self.idle.clear();
         let (get, post) = (self.get.take(), self.post.take());
         self.unread = None;
         self.upgrade = Upgrade::Over;
         let state = shared.lock();
-        let told = state.session.transport() != Transport::Polling
+        let told = is_over
+            || state.session.transport() != Transport::Polling
             || state.session.peer_closed()
             || state.session.said_goodbye();
+        let failed = state.session.state() == ReadyState::Closed(CloseReason::TransportError);
         drop(state);
-        if told || self.error.is_some() {
+        if failed && self.error.is_none() {
+            // Requests and connections that fail say so.
+            let error = TransportError::Protocol("what arrived is no packet".into());
+            self.error = Some(error);
+        }
+        // Whoever refuses a request knows no such session, or none any more.
+        if told || matches!(self.error, Some(TransportError::Status(_))) {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
@@ -317,7 +332,7 @@ pub(crate) async fn say_goodbye(
 ) -> Result<(), TransportError> {
     let mut http = connection(endpoint, idle).await?;
     let body = encode_payload(&[Packet::Close.to_frame()]);
-    let request = post(endpoint, &http, sid, body);
+    let request = post(endpoint, &http, sid, body)?;
     http.send(request).await.map(drop)
 }
 
@@ -339,9 +354,9 @@ async fn exchange(
     body: Bytes,
 ) -> Result<Bytes, TransportError> {
     let request = if method == Method::POST {
-        post(endpoint, http, &shared.sid, body)
+        post(endpoint, http, &shared.sid, body)?
     } else {
-        endpoint.request(http, method, Transport::Polling, Some(&shared.sid), body)
+        endpoint.request(http, method, Transport::Polling, Some(&shared.sid), body)?
     };
     let response = http.send(request).await?;
     endpoint.take_cookies(response.headers());
@@ -357,9 +372,9 @@ fn post(
     http: &Http,
     sid: &str,
     body: Bytes,
-) -> http::Request<http_body_util::Full<Bytes>> {
-    let mut request = endpoint.request(http, Method::POST, Transport::Polling, Some(sid), body);
+) -> Result<http::Request<http_body_util::Full<Bytes>>, TransportError> {
+    let mut request = endpoint.request(http, Method::POST, Transport::Polling, Some(sid), body)?;
     let text = HeaderValue::from_static("text/plain;charset=UTF-8");
     request.headers_mut().insert(CONTENT_TYPE, text);
-    request
+    Ok(request)
 }

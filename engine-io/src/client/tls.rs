@@ -24,6 +24,7 @@ pub struct ClientTls(backend::Connector);
 
 /// What is to be trusted and shown, before it has the form of one of the libraries.
 #[derive(Clone, Default)]
+// Without a library nobody reads it.
 #[cfg_attr(
     not(any(feature = "client-rustls", feature = "client-native-tls")),
     allow(dead_code)

@@ -35,7 +35,7 @@ pub(crate) async fn dial(
     getrandom::fill(&mut nonce)
         .map_err(|_| TransportError::Handshake("the system has no random bytes"))?;
     let key = BASE64_STANDARD.encode(nonce);
-    let mut request = endpoint.request(&http, Method::GET, transport, sid, Bytes::new());
+    let mut request = endpoint.request(&http, Method::GET, transport, sid, Bytes::new())?;
     let headers = request.headers_mut();
     let mut set = |name: HeaderName, value: &str| -> Result<(), TransportError> {
         let value = HeaderValue::from_str(value)

@@ -27,7 +27,7 @@ pub struct Cookie {
 
 /// To which requests that other sites cause a browser adds a [`Cookie`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)]
+#[allow(clippy::exhaustive_enums)] // complete by definition of browsers
 pub enum SameSite {
     /// To none.
     Strict,
@@ -39,7 +39,7 @@ pub enum SameSite {
 
 /// Which cookies a browser forgets first when there are too many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(clippy::exhaustive_enums)]
+#[allow(clippy::exhaustive_enums)] // complete by definition of browsers
 pub enum CookiePriority {
     /// Those first.
     Low,

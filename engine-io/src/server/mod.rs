@@ -335,6 +335,9 @@ impl Server {
                 .map_err(Refusal::Forbidden)?;
         }
         late?;
+        if transport == Transport::Polling && is_upgrade(parts) {
+            return Ok(websocket::refuse(parts));
+        }
         let sid = match &config.generate_id {
             Some(generate) => asked("generate_id", || generate(parts))
                 .await

@@ -21,6 +21,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 
 use super::headers::last_of_connection;
+use super::route::UNKNOWN_VERSION;
 use crate::transport::Transport;
 
 /// Why a request was refused.
@@ -160,7 +161,7 @@ impl Refusal {
         last_of_connection(response.headers_mut());
         self.send_elsewhere(&mut response);
         self.send_later(&mut response);
-        if matches!(self, Self::WebSocketHandshake(_)) {
+        if *self == Self::WebSocketHandshake(UNKNOWN_VERSION) {
             response.headers_mut().insert(
                 header::SEC_WEBSOCKET_VERSION,
                 HeaderValue::from_static("13, 8"),

@@ -1,6 +1,7 @@
 //! What a request is: query and headers in, a route or a refusal out.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use http::request::Parts;
@@ -16,7 +17,7 @@ use crate::wire::{BinaryForm, Revision, Wire};
 
 /// What to do with a request.
 pub(crate) enum Route {
-    /// Open a session over that transport, unless a check that comes after the request check has refused it.
+    /// Open a session over that transport, unless a check that comes after the request check has refused it. A WebSocket that asks for polling comes so far, too.
     Handshake(Transport, Wire, Result<(), Refusal>),
     /// A WebSocket for a session that exists.
     Candidate(Arc<Shared>, BinaryForm),
@@ -26,7 +27,7 @@ pub(crate) enum Route {
     Data(Arc<Shared>),
     /// Another method, for a session that exists.
     OtherMethod,
-    /// A WebSocket that asks for polling: it is opened and closed at once.
+    /// A WebSocket that asks for polling, for a session that exists: it is opened and closed at once.
     Contradiction,
 }
 
@@ -160,7 +161,9 @@ pub(crate) fn route(
         None if !upgrade && transport == Transport::WebSocket => {
             return Err(Refusal::TransportHandshake);
         }
-        None if supported => Route::Handshake(transport, wire, handshake),
+        None if supported || (upgrade && transport == Transport::Polling) => {
+            Route::Handshake(transport, wire, handshake)
+        }
         None => Route::Handshake(
             transport,
             wire,
@@ -170,10 +173,9 @@ pub(crate) fn route(
             }),
         ),
     };
-    Ok(if upgrade && transport == Transport::Polling {
-        Route::Contradiction
-    } else {
-        route
+    Ok(match route {
+        Route::Candidate(..) if transport == Transport::Polling => Route::Contradiction,
+        route => route,
     })
 }
 
@@ -237,11 +239,41 @@ fn check_websocket(parts: &Parts) -> Result<(), Refusal> {
         }
     }
     if !is(header::SEC_WEBSOCKET_VERSION, &["13", "8"]) {
+        return Err(Refusal::WebSocketHandshake(UNKNOWN_VERSION));
+    }
+    if subprotocol(headers).is_err() {
         return Err(Refusal::WebSocketHandshake(
-            "Missing or invalid Sec-WebSocket-Version header",
+            "Invalid Sec-WebSocket-Protocol header",
         ));
     }
     Ok(())
+}
+
+/// What is said of another version of WebSocket, beside those that are spoken.
+pub(crate) const UNKNOWN_VERSION: &str = "Missing or invalid Sec-WebSocket-Version header";
+
+/// The header is no list of different tokens.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct InvalidSubprotocols;
+
+/// The first of the subprotocols that a client offers. It means nothing here, but browsers give a connection up when none of them is chosen.
+///
+/// Source: RFC 6455 §4.2.1 and §4.2.2.
+pub(crate) fn subprotocol(headers: &HeaderMap) -> Result<Option<&str>, InvalidSubprotocols> {
+    let mut first = None;
+    let mut seen = HashSet::new();
+    for value in headers.get_all(header::SEC_WEBSOCKET_PROTOCOL) {
+        let list = value.to_str().map_err(|_| InvalidSubprotocols)?;
+        for name in list.split(',').map(|name| name.trim_matches([' ', '\t'])) {
+            // What a method may be called is a token, too.
+            let is_token = Method::from_bytes(name.as_bytes()).is_ok();
+            if !is_token || !seen.insert(name) {
+                return Err(InvalidSubprotocols);
+            }
+            first = first.or(Some(name));
+        }
+    }
+    Ok(first)
 }
 
 /// 16 bytes in base64: 22 characters and two of padding.
@@ -252,6 +284,8 @@ fn is_websocket_key(key: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[test]
@@ -320,6 +354,9 @@ mod tests {
             &Registry::default(),
         );
         let name = route.and_then(|route| match route {
+            Route::Handshake(Transport::Polling, _, late) if is_upgrade(&parts) => {
+                late.map(|()| "contradiction")
+            }
             Route::Handshake(_, _, late) => late.map(|()| "handshake"),
             Route::Contradiction => Ok("contradiction"),
             _ => Ok("session"),
@@ -380,7 +417,11 @@ mod tests {
         let query = "EIO=4&transport=websocket";
         check(complete(), query, Ok("handshake"));
         check(complete(), "EIO=3&transport=websocket", Err(5));
-        check(complete(), "EIO=4&transport=polling", Ok("contradiction"));
+        for revision in ["4", "3"] {
+            let contradiction = format!("EIO={revision}&transport=polling");
+            check(complete(), &contradiction, Ok("contradiction"));
+            check(keyed(), &contradiction, Err(3));
+        }
         check(keyed(), query, Err(3));
         check(keyed().header("Sec-WebSocket-Version", "7"), query, Err(3));
         check(
@@ -390,5 +431,34 @@ mod tests {
             query,
             Err(3),
         );
+        for (offered, expected) in [("a", Ok("handshake")), ("a,,b", Err(3)), ("", Err(3))] {
+            check(
+                complete().header("Sec-WebSocket-Protocol", offered),
+                query,
+                expected,
+            );
+        }
+    }
+
+    #[test]
+    fn the_first_subprotocol_is_chosen() {
+        let check = |lines: &[&str], expected| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                let value = HeaderValue::from_bytes(line.as_bytes()).unwrap();
+                headers.append(header::SEC_WEBSOCKET_PROTOCOL, value);
+            }
+            assert_eq!(subprotocol(&headers), expected, "{lines:?}");
+        };
+        check(&[], Ok(None));
+        check(&["a"], Ok(Some("a")));
+        check(&["v1.json , v2~#"], Ok(Some("v1.json")));
+        check(&["b", "a\t,c"], Ok(Some("b")));
+        for list in [
+            "", ",", "a,", ",a", "a,,b", "a b", "a,a", "a;b", "\"a\"", "a/b", "é",
+        ] {
+            check(&[list], Err(InvalidSubprotocols));
+        }
+        check(&["a", "a"], Err(InvalidSubprotocols));
     }
 }

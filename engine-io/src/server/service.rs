@@ -256,7 +256,7 @@ impl<B: Body<Data = Bytes> + Unpin> Body for ResponseBody<B> {
 
 /// A body that cannot be.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_enums)]
+#[allow(clippy::exhaustive_enums)] // there is none, and there will be none
 pub enum Empty {}
 
 impl Body for Empty {

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use tungstenite::handshake::derive_accept_key;
 
 use super::refusal::bare;
-use super::route::is_extended_connect;
+use super::route::{is_extended_connect, subprotocol};
 use super::upgraded::Upgrade;
 use crate::connection::{Shared, WebSocket, now};
 use crate::deflate::{Agreed, DeflateConfig};
@@ -16,19 +16,27 @@ use crate::wire::BinaryForm;
 
 /// The answer that completes a WebSocket handshake. The request's headers have been checked.
 pub(crate) fn accept(parts: &Parts) -> Response<Bytes> {
-    if is_extended_connect(parts) {
-        return bare(StatusCode::OK);
-    }
-    let key = parts
-        .headers
-        .get(header::SEC_WEBSOCKET_KEY)
-        .map_or(&[][..], |key| key.as_bytes());
-    let mut response = bare(StatusCode::SWITCHING_PROTOCOLS);
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
-    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key)) {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    let mut response = if is_extended_connect(parts) {
+        bare(StatusCode::OK)
+    } else {
+        let key = parts
+            .headers
+            .get(header::SEC_WEBSOCKET_KEY)
+            .map_or(&[][..], |key| key.as_bytes());
+        let mut response = bare(StatusCode::SWITCHING_PROTOCOLS);
+        let headers = response.headers_mut();
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+        headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key)) {
+            headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+        }
+        response
+    };
+    let chosen = subprotocol(&parts.headers).ok().flatten();
+    if let Some(Ok(chosen)) = chosen.map(HeaderValue::from_str) {
+        response
+            .headers_mut()
+            .insert(header::SEC_WEBSOCKET_PROTOCOL, chosen);
     }
     response
 }

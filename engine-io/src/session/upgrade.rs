@@ -8,13 +8,16 @@
 //! ```
 //!
 //! The client sends `2probe` when the candidate is open, enters Pausing on `3probe`, waits until its GET and POST have come back, sends `5` and is done.
-//! A failure leaves the session on polling as if nothing had happened. As in the reference, a server accepts `5` without a probe before it.
+//! A failure leaves the session on polling as if nothing had happened. As in the reference, a server accepts `5` without a probe before it, and answers a
+//! probe that is repeated.
 
 use std::time::Instant;
 
+use super::heartbeat::later;
+use super::{ReadyState, Session, Side};
 use crate::packet::Packet;
-
-use super::Side;
+use crate::transport::Transport;
+use crate::wire::BinaryForm;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Upgrade {
@@ -38,7 +41,9 @@ pub(crate) enum Step {
 impl Upgrade {
     pub(crate) fn handle_packet(&mut self, side: Side, packet: &Packet) -> Step {
         let step = match (*self, side, packet) {
-            (Self::Probing { .. }, Side::Server, Packet::Ping(data)) if data == "probe" => {
+            (Self::Probing { .. } | Self::Pausing { .. }, Side::Server, Packet::Ping(data))
+                if data == "probe" =>
+            {
                 Step::Probed
             }
             (Self::Probing { .. }, Side::Client, Packet::Pong(data)) if data == "probe" => {
@@ -50,7 +55,9 @@ impl Upgrade {
             _ => Step::Fail,
         };
         *self = match (*self, step) {
-            (Self::Probing { deadline }, Step::Probed) => Self::Pausing { deadline },
+            (Self::Probing { deadline } | Self::Pausing { deadline }, Step::Probed) => {
+                Self::Pausing { deadline }
+            }
             (_, Step::Switch) => Self::Done,
             _ => Self::None,
         };
@@ -70,5 +77,80 @@ impl Upgrade {
             Self::Probing { deadline } | Self::Pausing { deadline } => Some(deadline),
             Self::None | Self::Done => None,
         }
+    }
+}
+
+impl Session {
+    /// A candidate transport arrived (server) or is open (client).
+    ///
+    /// Returns false when it is of no use: the session is not open, is being upgraded or has been.
+    pub fn handle_candidate(&mut self, now: Instant) -> bool {
+        let useful = self.state == ReadyState::Open && self.upgrade == Upgrade::None;
+        if !useful || self.transport != Transport::Polling {
+            return false;
+        }
+        self.upgrade = Upgrade::Probing {
+            deadline: later(now, self.config.upgrade_timeout),
+        };
+        self.probe_due = self.side == Side::Client;
+        self.candidate_binary = BinaryForm::Raw;
+        true
+    }
+
+    /// How binary messages are to be written over the candidate; raw if nothing is said.
+    pub fn set_candidate_binary(&mut self, binary: BinaryForm) {
+        self.candidate_binary = binary;
+    }
+
+    /// A packet arrived over the candidate. When it fails the upgrade, [`is_upgrading`](Self::is_upgrading) is false afterwards and the candidate is to
+    /// be closed; when it completes it, [`transport`](Self::transport) is the candidate's.
+    pub fn handle_candidate_packet(&mut self, now: Instant, packet: &Packet) {
+        self.counters.received(packet);
+        self.handle_traffic(now);
+        match self.upgrade.handle_packet(self.side, packet) {
+            Step::Probed => self.probe_due = self.side == Side::Server,
+            Step::Switch => self.switch(),
+            Step::Fail => self.fail_upgrade(),
+        }
+    }
+
+    /// The candidate is gone or sent garbage; the session goes on as before.
+    pub fn handle_candidate_closed(&mut self) {
+        if self.upgrade.is_active() {
+            self.fail_upgrade();
+        }
+    }
+
+    pub(super) fn fail_upgrade(&mut self) {
+        self.upgrade = Upgrade::None;
+        self.counters.upgrades_failed = self.counters.upgrades_failed.saturating_add(1);
+    }
+
+    /// The next packet for the candidate. A client has switched to it when this is the upgrade packet.
+    pub fn poll_candidate(&mut self) -> Option<Packet> {
+        if !self.upgrade.is_active() {
+            self.probe_due = false;
+        }
+        if self.side == Side::Client && self.upgrade.is_pausing() && self.polling.is_idle() {
+            self.upgrade = Upgrade::Done;
+            self.switch();
+            self.counters.sent(&Packet::Upgrade);
+            return Some(Packet::Upgrade);
+        }
+        if !std::mem::take(&mut self.probe_due) {
+            return None;
+        }
+        let packet = match self.side {
+            Side::Server => Packet::Pong("probe".into()),
+            Side::Client => Packet::Ping("probe".into()),
+        };
+        self.counters.sent(&packet);
+        Some(packet)
+    }
+
+    fn switch(&mut self) {
+        self.transport = Transport::WebSocket;
+        self.wire.binary = self.candidate_binary;
+        self.handle_written(0);
     }
 }

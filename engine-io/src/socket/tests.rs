@@ -1,3 +1,4 @@
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Wake, Waker};
 
@@ -42,6 +43,48 @@ async fn a_burst_leaves_no_memory_behind() {
         let next = poll_fn(|cx| Poll::Ready(socket.poll_recv(cx))).await;
         assert!(next.is_pending());
         assert_eq!(socket.inbox.capacity() + shared.lock().inbox.capacity(), 0);
+    }
+}
+
+#[tokio::test]
+async fn one_read_of_messages_is_taken_ahead_of_their_owner() {
+    const READ: usize = 16 * 1024;
+    let mut cx = Context::from_waker(Waker::noop());
+    let message = b"\x81\x82\0\0\0\x004a";
+    // The last message ends just before the limit, at it, and just behind it.
+    for (last, ahead) in [
+        (&b"\x81\x81\0\0\0\x004"[..], READ / 8),
+        (message, READ / 8),
+        (b"\x81\x83\0\0\0\x004ab", READ / 8 - 1),
+    ] {
+        let sent = [&message.repeat(READ / 8 - 1), last].concat();
+        // There is room for as many bytes as were read.
+        let (stream, mut peer) = tokio::io::duplex(sent.len());
+        let websocket = WebSocket::server(Stream::Other(Box::new(stream)), &[], 1000);
+        let mut socket = Socket::new(shared(Transport::WebSocket), Some(Box::new(websocket)));
+        assert!(socket.poll_recv(&mut cx).is_pending());
+        peer.write_all(&sent).await.unwrap();
+        assert!(socket.recv().await.is_some());
+        assert_eq!(
+            peer.write(&message.repeat(READ)).await.unwrap(),
+            sent.len().min(READ)
+        );
+        // The owner takes them, and nothing more is read before it has taken all.
+        for taken in 1..ahead {
+            assert_eq!(socket.inbox.len(), ahead - taken);
+            let next = if taken == READ / 8 - 1 {
+                &last[6..]
+            } else {
+                b"4a"
+            };
+            assert_eq!(
+                socket.recv().await,
+                Some(std::str::from_utf8(&next[1..]).unwrap().into())
+            );
+            assert!(pin!(peer.write(message)).poll(&mut cx).is_pending());
+        }
+        assert!(socket.recv().await.is_some());
+        assert!(peer.write(message).await.unwrap() > 0);
     }
 }
 

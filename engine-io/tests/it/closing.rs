@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use engine_io::{CloseReason, ReadyState, SendError, ServerConfig};
 
-use crate::support::{Frame, Header, Host, check_end, drive, not_yet, soon, until};
+use crate::support::{
+    Frame, Header, Host, StoppedClock, check_end, drive, not_yet, settled, soon, until,
+};
 
 /// A heartbeat that tests can wait for.
 fn quick() -> ServerConfig {
@@ -51,32 +53,41 @@ async fn pongs_keep_a_session_alive() {
 
 #[tokio::test]
 async fn a_peer_is_not_blamed_for_an_owner_that_is_late() {
-    let host = Host::new(quick()).await;
+    let host = Host::new(ServerConfig::default()).await;
+    let clock = StoppedClock::new();
     let (mut websocket, mut socket) = host.websocket_pair().await;
     // Until the ping is out.
     tokio::select! {
         message = socket.recv() => panic!("{message:?}"),
         () = async {
             websocket.handshake().await;
+            clock.advance(25.01).await;
             assert_eq!(websocket.text().await, "2");
         } => {}
     }
     websocket.send("3").await;
     websocket.send("4a").await;
     // The owner is busy elsewhere, far beyond the deadline.
-    tokio::time::sleep(Duration::from_millis(150)).await;
+    clock.advance(100.0).await;
+    settled().await;
     assert_eq!(soon(socket.recv()).await, Some("a".into()));
 }
 
 #[tokio::test]
 async fn a_peer_is_not_blamed_for_an_owner_that_does_not_read() {
-    let host = Host::new(quick()).await;
+    let host = Host::new(ServerConfig::default()).await;
+    let clock = StoppedClock::new();
     let (mut websocket, mut socket) = host.websocket_pair().await;
     {
         let mut driving = Box::pin(poll_fn(|cx| socket.poll_drive(cx)));
         for _ in 0..4 {
             websocket.send("4a").await;
             not_yet(&mut driving).await;
+            // Behind the ping, and behind its deadline.
+            for time in [25.01, 20.01] {
+                clock.advance(time).await;
+                not_yet(&mut driving).await;
+            }
         }
         websocket.send("3").await;
     }
@@ -85,8 +96,14 @@ async fn a_peer_is_not_blamed_for_an_owner_that_does_not_read() {
     }
     // One that is silent is given up even so.
     let (_silent, mut socket) = host.websocket_pair().await;
-    let reason = soon(poll_fn(|cx| socket.poll_drive(cx))).await;
-    assert_eq!(reason, CloseReason::PingTimeout);
+    let mut driving = Box::pin(poll_fn(|cx| socket.poll_drive(cx)));
+    for time in [25.01, 19.98] {
+        not_yet(&mut driving).await;
+        clock.advance(time).await;
+        not_yet(&mut driving).await;
+    }
+    clock.advance(0.03).await;
+    assert_eq!(soon(driving).await, CloseReason::PingTimeout);
 }
 
 #[tokio::test]

@@ -2,30 +2,29 @@
 
 use std::future::Future;
 use std::task::{Context, Waker};
-use std::time::Duration;
 
 use engine_io::{CloseReason, Frame as Outgoing, LatestKey, SendError, Sender, ServerConfig};
 use tokio::task::JoinSet;
 
-use crate::support::{Host, WebSocket, drive, not_yet, soon, until};
+use crate::support::{Host, Narrow, drive, not_yet, settled, soon, until};
 
-/// Sends until the system takes no more and this much waits, or more.
+/// What the stream between the two sides holds.
+const PIPE: usize = 64 * 1024;
+
+/// Sends until the stream takes no more and this much waits, or more.
 async fn block(sender: &Sender) -> usize {
     let message = "x".repeat(100_000);
     let mut sent = 0;
-    loop {
+    while sender.buffered() <= message.len() {
         sender.send(message.as_str()).unwrap();
         sent += 1;
-        let before = sender.buffered();
-        tokio::time::sleep(Duration::from_millis(5)).await;
-        if sender.buffered() == before && before > message.len() {
-            return sent;
-        }
+        settled().await;
     }
+    sent
 }
 
 /// Reads so many messages of [`block`].
-async fn unblock(websocket: &mut WebSocket, messages: usize) {
+async fn unblock(websocket: &mut Narrow, messages: usize) {
     for _ in 0..messages {
         assert_eq!(websocket.text().await.len(), 100_001);
     }
@@ -34,7 +33,7 @@ async fn unblock(websocket: &mut WebSocket, messages: usize) {
 #[tokio::test]
 async fn a_slow_reader_s_outbox_drains_when_it_reads() {
     let host = Host::new(ServerConfig::default()).await;
-    let (mut slow, socket) = host.websocket_pair().await;
+    let (mut slow, socket) = host.narrow_pair(PIPE).await;
     let (sender, _driven) = drive(socket);
     slow.handshake().await;
     soon(sender.drained()).await.unwrap();
@@ -97,7 +96,7 @@ async fn it_drains_across_the_upgrade() {
 async fn an_end_ends_the_waiting_and_says_what_is_lost() {
     let host = Host::new(ServerConfig::default()).await;
     // The peer goes.
-    let (slow, socket) = host.websocket_pair().await;
+    let (slow, socket) = host.narrow_pair(PIPE).await;
     let (sender, driven) = drive(socket);
     block(&sender).await;
     let waiting = tokio::spawn({
@@ -111,7 +110,7 @@ async fn an_end_ends_the_waiting_and_says_what_is_lost() {
     soon(driven).await.unwrap();
 
     // This side ends it.
-    let (_slow, socket) = host.websocket_pair().await;
+    let (_slow, socket) = host.narrow_pair(PIPE).await;
     let (sender, _driven) = drive(socket);
     block(&sender).await;
     let mut drained = Box::pin(sender.drained());
@@ -142,7 +141,7 @@ async fn an_end_ends_the_waiting_and_says_what_is_lost() {
 async fn of_a_value_that_changes_a_slow_reader_gets_the_newest() {
     const LIMIT: usize = 1_000_000;
     let host = Host::new(ServerConfig::default().outbox_limit(LIMIT)).await;
-    let (mut slow, socket) = host.websocket_pair().await;
+    let (mut slow, socket) = host.narrow_pair(PIPE).await;
     let (sender, _driven) = drive(socket);
     slow.handshake().await;
     let sent = block(&sender).await;
@@ -173,7 +172,7 @@ async fn of_a_value_that_changes_a_slow_reader_gets_the_newest() {
 #[tokio::test]
 async fn what_must_be_said_is_said_behind_a_full_outbox() {
     let host = Host::new(ServerConfig::default().outbox_limit(1_000_000)).await;
-    let (mut slow, socket) = host.websocket_pair().await;
+    let (mut slow, socket) = host.narrow_pair(PIPE).await;
     let (sender, _driven) = drive(socket);
     slow.handshake().await;
     let sent = block(&sender).await;

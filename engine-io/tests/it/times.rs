@@ -13,7 +13,7 @@ const GET: &str = "GET /engine.io/ HTTP/1.1\r\n\r\n";
 const MANY: usize = 300;
 
 /// Everybody has done what there was to do: requests on another connection are answered.
-async fn settle(other: &mut Http) {
+pub(crate) async fn settle(other: &mut Http) {
     for _ in 0..3 {
         assert_eq!(other.get("/engine.io/").await.status, 400);
     }

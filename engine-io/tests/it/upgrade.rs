@@ -1,11 +1,14 @@
 //! From polling to WebSocket.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use engine_io::{CloseReason, Message, ServerConfig, Transport};
 
+use crate::handshake::check_token;
 use crate::support::{
-    Frame, Header, Host, Polling, WebSocket, check_end, drive, not_yet, soon, until,
+    Frame, Header, Host, Polling, StoppedClock, WebSocket, check_end, drive, settled, soon, until,
     upgrade_headers,
 };
 
@@ -63,17 +66,7 @@ async fn a_session_moves_to_a_websocket() {
 async fn an_upgrade_that_the_check_refuses_leaves_the_session_on_polling() {
     let config = ServerConfig::default()
         .allow_request(|_| async { Ok(()) })
-        .check_upgrade(|parts| {
-            let token = parts.headers.get("token").cloned();
-            async move {
-                tokio::task::yield_now().await;
-                match token.as_ref().map(|token| token.as_bytes()) {
-                    Some(b"good") => Ok(()),
-                    Some(_) => Err("no such token".to_owned()),
-                    None => Err(String::new()),
-                }
-            }
-        });
+        .check_upgrade(check_token);
     let host = Host::echo(config).await;
     // Nobody is asked about handshakes and the requests of polling.
     host.websocket().await;
@@ -143,9 +136,9 @@ async fn a_candidate_that_never_speaks_is_closed_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn a_candidate_is_not_blamed_for_an_owner_that_is_late() {
-    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(50));
-    let host = Host::new(config).await;
+    let host = Host::new(ServerConfig::default()).await;
     let (polling, mut socket) = host.polling_pair().await;
+    let clock = StoppedClock::new();
     let mut websocket = candidate(&polling).await;
     tokio::select! {
         message = socket.recv() => panic!("{message:?}"),
@@ -154,7 +147,8 @@ async fn a_candidate_is_not_blamed_for_an_owner_that_is_late() {
     websocket.send("5").await;
     websocket.send("4a").await;
     // The owner is busy elsewhere, beyond the deadline.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    clock.advance(10.01).await;
+    settled().await;
     assert_eq!(soon(socket.recv()).await, Some("a".into()));
 }
 
@@ -258,17 +252,25 @@ async fn a_flood_of_pings_does_not_stop_an_upgrade() {
         mut writer,
     } = candidate(&polling).await;
     const COUNT: usize = 200_000;
-    let mut writing = tokio::spawn(async move {
+    let written = Arc::<AtomicUsize>::default();
+    let count = written.clone();
+    let writing = tokio::spawn(async move {
         let ping = Header::PING.frame(&[b'x'; 125]);
         let pings = ping.repeat(1000);
         for _ in 0..COUNT / 1000 {
             writer.write(&pings).await;
+            count.fetch_add(1000, Ordering::Relaxed);
         }
         writer.send("2probe").await;
         writer
     });
     // Reading begins when the server has stopped.
-    not_yet(&mut writing).await;
+    let mut known = usize::MAX;
+    while known != written.load(Ordering::Relaxed) {
+        known = written.load(Ordering::Relaxed);
+        settled().await;
+    }
+    assert!(known < COUNT);
     for _ in 0..COUNT {
         assert_eq!(reader.frame().await, Frame::Pong(vec![b'x'; 125]));
     }

@@ -18,9 +18,9 @@ const TRANSPORTS = {
 /** Waits between attempts to reconnect that tests can afford. */
 export const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 100, randomizationFactor: 0 };
 
-/** Starts a client; it ends with the test. */
-export function startClient(t, { url, transport = 'websocket' }) {
-  const client = new ContractClient(url, transport);
+/** Starts a client; it ends with the test. With `stderr: 'pipe'` its complaints are for the test. */
+export function startClient(t, { url, transport = 'websocket', stderr = 'inherit' }) {
+  const client = new ContractClient(url, transport, stderr);
   t.after(() => client.child.kill('SIGKILL'));
   return client;
 }
@@ -31,14 +31,14 @@ class ContractClient {
   /** Gets every observation instead of the lists, where there are too many to be kept. */
   observe = null;
 
-  constructor(url, transport) {
+  constructor(url, transport, stderr) {
     this.url = url;
     this.transport = transport;
     /** Everything that it has observed, in order. */
     this.seen = [];
     this.unread = [];
     const [program, ...args] = command('contract_client', 'reference-client.js');
-    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    this.child = spawn(program, args, { stdio: ['pipe', 'pipe', stderr] });
     createInterface({ input: this.child.stdout }).on('line', (line) => this.#observe(JSON.parse(line)));
   }
 

@@ -70,6 +70,65 @@ for (const [what, { transport, ...server }] of Object.entries(GONE_EARLY)) {
   });
 }
 
+const OPEN = '0{"sid":"x","upgrades":[],"pingInterval":25000,"pingTimeout":20000,"maxPayload":1000000}';
+
+/** Answers the first request with a session, and then with this. */
+const open = (answer) => (request, response) => {
+  const isFirst = request.method === 'GET' && !request.url.includes('sid=');
+  if (isFirst) response.end(OPEN);
+  else answer(request, response);
+};
+
+const BROKEN = {
+  'a session that another server holds': {
+    transport: 'polling',
+    respond: open((request, response) => response.writeHead(400).end('{"code":1,"message":"Session ID unknown"}')),
+  },
+  'an answer to a poll that is no packet': {
+    transport: 'polling',
+    respond: open((request, response) => response.end(request.method === 'GET' ? 'x' : 'ok')),
+  },
+  'a message of a WebSocket that is no packet': {
+    transport: 'websocket',
+    accept(websocket) {
+      websocket.send(OPEN);
+      // Behind the wish to join.
+      websocket.on('message', () => websocket.send('x'));
+    },
+  },
+};
+
+for (const [what, { transport, ...server }] of Object.entries(BROKEN)) {
+  test(`${what} is told to those who have not joined, each time`, async (t) => {
+    const url = await startBare(t, server);
+    const client = startClient(t, { url, transport });
+    const socket = openSocket(client, 'a', { reconnectionAttempts: 1 });
+    await client.next('reconnect');
+    await socket.next('connect_error');
+    await socket.next('connect_error');
+    await client.sync();
+    const broken = ['a:connect_error', 'a:disconnect:transport error', 'close:transport error', 'reconnect_attempt:1'];
+    const expected = ['open', ...broken, 'open', 'reconnect:1', 'a:connect_error'];
+    assert.deepEqual(story(client).slice(0, expected.length), expected);
+  });
+}
+
+test('an upgrade is remembered over the end of the connection, until an attempt fails', async (t) => {
+  const server = await startS2(t);
+  const client = startClient(t, { url: server.url, transport: 'upgrade' });
+  const socket = openSocket(client, 'a', { rememberUpgrade: true });
+  const began = async () => (await socket.connected(), server.requests.filter(({ url }) => !url.includes('sid=')).map(({ url }) => /transport=(\w+)/.exec(url)[1]));
+  assert.deepEqual(await began(), ['polling']);
+  await client.next('upgrade');
+  server.sessions[0].close();
+  assert.deepEqual(await began(), ['polling', 'websocket']);
+  const [refused] = server.io.engine.opts.transports.splice(1, 1);
+  server.sessions[0].close();
+  await client.next('reconnect_error');
+  server.io.engine.opts.transports.push(refused);
+  assert.deepEqual((await began()).slice(0, 4), ['polling', 'websocket', 'websocket', 'polling']);
+});
+
 for (const transport of ['polling', 'websocket']) {
   test(`a connection that is given up while it opens leaves no session on the server (${transport})`, async (t) => {
     const server = await startS2(t);
@@ -233,6 +292,27 @@ test('a second wish to connect before the answer sends nothing', async (t) => {
   assert.deepEqual(await socket.ask('echo', 1), [1]);
   assert.deepEqual(server.received.slice(0, 2), ['0', '20["echo",1]']);
   assert.equal(story(client).filter((word) => word === 'a:connect').length, 1);
+});
+
+test('who leaves before the answer comes is not in the namespace afterwards', async (t) => {
+  const server = await startS2(t);
+  let enter;
+  server.io.of('/foo').use((socket, next) => (enter = next));
+  const client = startClient(t, { url: server.url });
+  const socket = openSocket(client);
+  await socket.connected();
+  const other = openSocket(client, 'b', { nsp: '/foo' });
+  await eventually(() => enter, 'the wish to join');
+  other.disconnect();
+  assert.deepEqual(await socket.ask('echo', 1), [1]);
+  const joined = once(server.io.of('/foo'), 'connection');
+  enter();
+  await joined;
+  assert.deepEqual(await socket.ask('echo', 2), [2]);
+  // The official client leaves a socket behind, of which nobody hears any more.
+  if (isReference) assert.equal(server.io.of('/foo').sockets.size, 1);
+  else await eventually(() => server.io.of('/foo').sockets.size === 0, 'end of the socket');
+  assert.equal(server.io.of('/').sockets.size, 1);
 });
 
 test('a program that ends says good-bye, and everything has left', async (t) => {

@@ -50,6 +50,14 @@ overTransports(suite, 'the handshake announces the options of the server', async
   });
 });
 
+scenario('a client that offers subprotocols gets the first of them', async (t) => {
+  // Clients give the connection up when none is chosen.
+  const engine = new EngineSocket(suite.url, { path: '/socket.io/', ...transportOptions('websocket'), protocols: ['v2.chat', 'v1.chat'] });
+  t.after(() => engine.close());
+  await once(engine, 'open');
+  assert.equal(engine.transport.ws.protocol, 'v2.chat');
+});
+
 overTransports(suite, 'the server knows header, query, auth payload and present transport', async ({ transport, connect }) => {
   const query = { plain: 'value', 'two words': 'a+b & c=d', empty: '', grüße: 'süß 🦀' };
   const auth = { user: 'ada', nested: { list: [1, 'two', null] } };

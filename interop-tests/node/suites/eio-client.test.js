@@ -5,7 +5,7 @@ import { Socket } from 'engine.io-client';
 import { transportOptions } from '../lib/client.js';
 import { once, within } from '../lib/deadline.js';
 import { TRANSPORTS, scenario, suiteServer } from '../lib/harness.js';
-import { request } from '../lib/raw.js';
+import { RawWebSocket, request } from '../lib/raw.js';
 
 const suite = suiteServer({ mode: 'eio-client' });
 
@@ -107,6 +107,12 @@ for (const transport of ['polling', 'websocket']) {
     assert.equal(error.type, 'TransportError');
   });
 }
+
+scenario('a WebSocket that asks for polling is no way round the request check', async () => {
+  const answer = await RawWebSocket.open(suite.port, '/engine.io/?EIO=4&transport=polling&deny=1');
+  assert.equal(answer.status, 400);
+  assert.equal(answer.body, 'Forbidden');
+});
 
 scenario('the request check answers with 403 and code 4', async () => {
   const { status, body } = await request(suite.port, { path: '/engine.io/?EIO=4&transport=polling&deny=1' });

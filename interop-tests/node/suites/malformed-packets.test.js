@@ -142,6 +142,8 @@ const PACKETS = [
   { name: 'text between two attachments', packets: [`452-["echo",${placeholder(0)},${placeholder(1)}]`, bytes, '42["echo",1]'], expect: CLOSED },
   { name: 'DISCONNECT while an attachment is awaited', packets: [`451-["echo",${placeholder(0)}]`, '41'], expect: CLOSED },
   { name: 'a placeholder beyond the last attachment', packets: [`451-["echo",${placeholder(1)}]`, bytes], expect: CLOSED },
+  { name: 'a placeholder beyond the last attachment, where nobody reads it', packets: [`451-["binary-info",1,[${placeholder(1)}]]`, bytes], expect: CLOSED },
+  { name: 'a placeholder beyond the last attachment, behind an argument of another type', packets: [`451-["binary-gen",true,${placeholder(1)}]`, bytes], expect: CLOSED },
   { name: 'a placeholder with a negative number', packets: [`451-["echo",${placeholder(-1)}]`, bytes], expect: CLOSED },
   { name: 'a placeholder with a string for a number', packets: [`451-["echo",${placeholder('"0"')}]`, bytes], expect: CLOSED },
   { name: 'a placeholder without a number', packets: ['451-["echo",{"_placeholder":true}]', bytes], expect: CLOSED },

@@ -28,6 +28,9 @@ const REQUESTS = [
   { name: 'version 7', headers: { 'Sec-WebSocket-Version': '7' }, expect: { status: 400 } },
   { name: 'version 14', headers: { 'Sec-WebSocket-Version': '14' }, expect: { status: 400 } },
   { name: 'an upgrade to something else', headers: { Upgrade: 'chocolate' }, expect: { status: 400 } },
+  { name: 'an empty subprotocol', headers: { 'Sec-WebSocket-Protocol': 'a,,b' }, expect: { status: 400, body: 'Invalid Sec-WebSocket-Protocol header' } },
+  { name: 'the same subprotocol twice', headers: { 'Sec-WebSocket-Protocol': 'a, a' }, expect: { status: 400, body: 'Invalid Sec-WebSocket-Protocol header' } },
+  { name: 'transport polling without a key', query: 'EIO=4&transport=polling', headers: { 'Sec-WebSocket-Key': null }, expect: { status: 400 } },
   // The project may refuse it plainly; the reference switches protocols only to close at once.
   { name: 'transport polling', query: 'EIO=4&transport=polling', expect: { status: [101, 400], end: 1005 } },
 ];
@@ -251,6 +254,19 @@ beside('upgrade: a second candidate is closed and the first completes', async (t
   first.send('5');
   first.send('42["echo","up"]');
   assert.equal((await first.next()).payload.toString(), '42["echo-back","up"]');
+});
+
+beside('upgrade: a probe that is repeated is answered again', async (t) => {
+  const session = await PollingSession.open(t, suite.port);
+  await session.connect();
+  const ws = await candidateOf(t, session);
+  for (let probe = 0; probe < 3; probe++) {
+    ws.send('2probe');
+    assert.equal((await ws.next()).payload.toString(), '3probe');
+  }
+  ws.send('5');
+  ws.send('42["echo","up"]');
+  assert.equal((await ws.next()).payload.toString(), '42["echo-back","up"]');
 });
 
 beside('upgrade: without a probe it is accepted', async (t) => {

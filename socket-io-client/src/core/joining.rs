@@ -7,7 +7,7 @@ use socket_io::Value;
 use socket_io::protocol::{DisconnectReason, Object, RawJson};
 
 use super::socket::{Recovery, SocketState};
-use super::{Core, JoinError, Key, Output, Phase, SocketOutput};
+use super::{Core, JoinError, Key, Output, Phase, SocketOutput, later};
 
 impl<C, E: Clone> Core<C, E> {
     pub(super) fn authorize(&mut self, key: Key) {
@@ -42,7 +42,10 @@ impl<C, E: Clone> Core<C, E> {
         });
         match packet {
             Ok(packet) => {
-                let deadline = socket.config.join_timeout.map(|timeout| now + timeout);
+                let deadline = socket
+                    .config
+                    .join_timeout
+                    .map(|timeout| later(now, timeout));
                 socket.phase = Phase::Connecting(deadline);
                 self.sends.push_back(packet);
             }
@@ -50,7 +53,7 @@ impl<C, E: Clone> Core<C, E> {
                 let reconnect = &self.config.reconnect;
                 if reconnect.enabled {
                     let wait = socket.auth_backoff.next_wait(random);
-                    socket.phase = Phase::Delayed(now + wait);
+                    socket.phase = Phase::Delayed(later(now, wait));
                 } else {
                     self.deactivate(key);
                 }
@@ -63,15 +66,16 @@ impl<C, E: Clone> Core<C, E> {
     pub(super) fn handle_connect(&mut self, now: Instant, key: Key, auth: Option<&RawJson>) {
         #[derive(Deserialize)]
         struct Joined {
-            sid: Option<String>,
+            sid: String,
             pid: Option<String>,
         }
         let socket = &mut self.sockets[key.0];
-        if socket.is_connected() || !socket.is_active() {
+        if socket.is_connected() {
             return;
         }
         let joined = auth.and_then(|auth| auth.parse::<Joined>().ok());
-        let (Some(id), pid) = joined.map_or((None, None), |joined| (joined.sid, joined.pid)) else {
+        let joined = joined.filter(|joined| !joined.sid.is_empty());
+        let Some(Joined { sid: id, pid }) = joined else {
             // Servers of Socket.IO 2 confirm before they are asked.
             self.deactivate(key);
             return self.tell_socket(key, SocketOutput::ConnectError(JoinError::NoId));
@@ -130,7 +134,7 @@ impl<C, E: Clone> Core<C, E> {
         let error = JoinError::Timeout(timeout);
         self.tell_socket(key, SocketOutput::ConnectError(error));
         self.outputs.push_back(Output::Close);
-        self.handle_closed(now, random, DisconnectReason::TransportError);
+        self.handle_closed(now, random, DisconnectReason::TransportError, None);
     }
 }
 

@@ -13,8 +13,9 @@ impl<C, E: Clone> Core<C, E> {
         if self.state != State::Open {
             return;
         }
-        let Some(key) = self.find(packet.namespace()) else {
-            return;
+        let key = self.find(packet.namespace());
+        let Some(key) = key.filter(|key| self.sockets[key.0].is_active()) else {
+            return self.handle_stray(&packet);
         };
         match packet {
             Packet::Connect { auth, .. } => self.handle_connect(now, key, auth.as_ref()),
@@ -36,10 +37,19 @@ impl<C, E: Clone> Core<C, E> {
         }
     }
 
-    fn handle_disconnect(&mut self, key: Key) {
-        if !self.sockets[key.0].is_active() {
-            return;
+    /// A packet for nobody. Whoever has left before the answer came has joined by it, and the server has to hear that they are gone.
+    fn handle_stray(&mut self, packet: &Packet) {
+        if let Packet::Connect {
+            namespace,
+            auth: Some(_),
+        } = packet
+        {
+            let packet = self.config.parser.encode_disconnect(namespace);
+            self.sends.push_back(packet);
         }
+    }
+
+    fn handle_disconnect(&mut self, key: Key) {
         self.deactivate(key);
         self.tell_socket(
             key,

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use socket_io::protocol::AckId;
 
 use super::buffer::{Emission, Full};
+use super::later;
 
 /// The queue of one socket; `C` is what completes a packet.
 #[derive(Debug)]
@@ -120,7 +121,7 @@ impl<C> RetryQueue<C> {
         }
         let first = self.entries.front_mut()?;
         first.tries = first.tries.saturating_add(1);
-        self.deadline = Some(now + self.ack_timeout);
+        self.deadline = Some(later(now, self.ack_timeout));
         Some(first.emission.clone())
     }
 

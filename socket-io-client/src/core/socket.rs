@@ -69,6 +69,8 @@ pub(crate) struct SocketState<C> {
     pub(crate) auth_backoff: Backoff,
     /// Counts the attempts to join, so that what belongs to an earlier one is recognized.
     pub(crate) epoch: u64,
+    /// The epoch of the wish to connect.
+    pub(crate) since: u64,
     pub(crate) id: Option<Text>,
     pub(crate) recovered: bool,
     pub(crate) recovery: Option<Recovery>,
@@ -95,6 +97,7 @@ impl<C> SocketState<C> {
             phase: Phase::Inactive,
             auth_backoff,
             epoch: 0,
+            since: 0,
             id: None,
             recovered: false,
             recovery: None,

@@ -187,7 +187,7 @@ impl Rig {
 
     fn closed(&mut self) {
         let reason = DisconnectReason::TransportClose;
-        self.core.handle_closed(self.now, self.random, reason);
+        self.core.handle_closed(self.now, self.random, reason, None);
     }
 
     /// The server sends a packet, written as it is behind Engine.IO's `4`.
@@ -250,7 +250,7 @@ impl Rig {
 
     fn emission(&self, key: Key, name: &str, ack: Option<AckId>, watched: bool) -> Emission {
         let namespace = &self.core.sockets[key.0].namespace;
-        let outgoing = protocol::Outgoing::new(name, &(), 10).expect("it can be sent");
+        let outgoing = socket_io::protocol::Outgoing::new(name, &(), 10).expect("it can be sent");
         Emission {
             packet: outgoing.encode(namespace, ack),
             event: watched.then(|| outgoing.event()),

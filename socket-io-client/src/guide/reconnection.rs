@@ -13,6 +13,9 @@
 //! | `IoServerDisconnect` | the server has made this socket leave | no |
 //! | `IoClientDisconnect`, `ForcedClose` | [`Socket::disconnect`](crate::Socket::disconnect), [`Manager::close`](crate::Manager::close) | no |
 //!
+//! A connection that breaks before a socket has joined is a [`ConnectError::Engine`](crate::ConnectError::Engine) as well, which says what has happened: when it
+//! comes again and again, requests of one session probably reach different servers.
+//!
 //! A server that refuses a namespace ([`ConnectError::Refused`](crate::ConnectError::Refused)) means it: the socket stays out until it is connected again by
 //! hand. So does one that was sent away; a program that wants back in says so, and waits a little, since it may be sent away again:
 //!

@@ -24,7 +24,7 @@ use redb::{
 };
 
 use super::{Change, Content, Record, Store, StoreError};
-use crate::handler::caught;
+use socket_io::panic::caught;
 
 /// Key, event, arguments and attachments by position.
 type Packet<'a> = (&'a str, &'a str, &'a str, Vec<&'a [u8]>);

@@ -10,7 +10,7 @@ use parking_lot::{Condvar, Mutex};
 use tokio::sync::oneshot;
 
 use super::{Change, Content, Record, Store, StoreError};
-use crate::handler::caught;
+use socket_io::panic::caught;
 
 /// How long what nobody waits for may wait to be written.
 const LAZILY: Duration = Duration::from_millis(100);

@@ -130,6 +130,32 @@ async fn a_server_that_accepts_and_closes_is_no_reason_to_wait() {
 }
 
 #[tokio::test]
+async fn a_server_that_ends_the_connection_before_it_answers_is_a_failure() {
+    for transports in [&[Transport::Polling][..], &[Transport::WebSocket]] {
+        let server = engine_io::Server::new(engine_io::ServerConfig::default().path("/socket.io"));
+        let listener = TcpListener::bind("127.0.0.1:0").await;
+        let listener = listener.expect("there is a port");
+        let address = listener.local_addr().expect("it is bound");
+        tokio::spawn(server.service().serve(listener, std::future::pending()));
+        let ending = tokio::spawn(async move {
+            while let Some(mut session) = server.accept().await {
+                // The wish to join.
+                session.recv().await;
+                session.close().await;
+            }
+        });
+        let manager = crate::support::manager(address)
+            .engine(|engine| engine.transports(transports.iter().copied()));
+        let failed = soon(manager.socket().connect()).await;
+        assert!(
+            matches!(failed, Err(ConnectError::Disconnected)),
+            "{failed:?}"
+        );
+        ending.abort();
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_never_answers_runs_into_the_timeout() {
     let listener = TcpListener::bind("127.0.0.1:0")
         .await
@@ -297,6 +323,14 @@ async fn credentials_are_asked_for_each_time() {
         .await
         .expect("it is answered");
     assert_eq!(auth.get("token").and_then(Value::as_str), Some("x"));
+    assert!(socket.set_auth(&["x"]).is_err());
+    socket.disconnect();
+    socket.set_auth(&None::<()>).expect("it is taken back");
+    soon(socket.connect()).await.expect("it joins");
+    let auth: Value = soon(socket.emit_with_ack("auth", &()))
+        .await
+        .expect("it is answered");
+    assert_eq!(auth.get("token"), None);
     assert_eq!(count.load(Ordering::Relaxed), 3);
 }
 

@@ -111,30 +111,38 @@ async fn a_handler_that_waits_goes_on_beside_the_others() {
 #[tokio::test]
 async fn no_more_handlers_run_than_allowed() {
     let host = Host::start(sender).await;
-    let (log, mut heard) = log();
-    let gate = Arc::new(Semaphore::new(0));
-    let manager = host
-        .manager()
-        .max_handlers(2)
-        .state(gate.clone())
-        .state(log);
-    let socket = manager.socket().on(
-        "slow",
-        async |State(gate): State<Arc<Semaphore>>, State(log): State<Log>, Data(n): Data<u32>| {
-            log.say(format!("{n} begins"));
-            gate.acquire().await.expect("it is never closed").forget();
-            log.say(format!("{n} ends"));
-        },
-    );
-    let socket = soon(socket.connect()).await.expect("it joins");
-    let sent: String = soon(socket.emit_with_ack("send", &[["slow"; 3]]))
-        .await
-        .expect("it is answered");
-    assert_eq!(sent, "sent");
-    heard.check(&["0 begins", "1 begins"]).await;
-    heard.check_silence();
-    gate.add_permits(1);
-    heard.check(&["0 ends", "2 begins"]).await;
+    for limit in [1, 2, 3, 4] {
+        let (log, mut heard) = log();
+        let gate = Arc::new(Semaphore::new(0));
+        let manager = host
+            .manager()
+            .max_handlers(limit)
+            .state(gate.clone())
+            .state(log);
+        let socket = manager.socket().on(
+            "slow",
+            async |State(gate): State<Arc<Semaphore>>, State(log): State<Log>| {
+                log.say("begins");
+                gate.acquire().await.expect("it is never closed").forget();
+                log.say("ends");
+            },
+        );
+        let socket = soon(socket.connect()).await.expect("it joins");
+        let sent = socket.emit_with_ack::<String>("send", &[["slow"; 3]]);
+        assert_eq!(soon(sent).await.as_deref(), Ok("sent"));
+        heard.check(&["begins"; 3][..limit.min(3)]).await;
+        // All of them are here, and whoever may run has its turn.
+        for _ in 0..200 {
+            tokio::task::yield_now().await;
+        }
+        heard.check_silence();
+        for _ in limit..3 {
+            gate.add_permits(1);
+            heard.check(&["ends", "begins"]).await;
+        }
+        gate.add_permits(limit.min(3));
+        heard.check(&["ends"; 3][..limit.min(3)]).await;
+    }
 }
 
 /// On a runtime of several threads a handler may even block one.
@@ -144,7 +152,7 @@ async fn a_handler_that_blocks_its_thread_delays_neither_acknowledgements_nor_he
         |builder| {
             builder
                 .ping_interval(Duration::from_millis(50))
-                .ping_timeout(Duration::from_millis(200))
+                .ping_timeout(Duration::from_secs(20))
         },
         |io| {
             sender(io);
@@ -172,11 +180,15 @@ async fn a_handler_that_blocks_its_thread_delays_neither_acknowledgements_nor_he
     heard.check(&["blocks"]).await;
     assert_eq!(soon(socket.emit_with_ack("echo", &1)).await, Ok(1));
     assert_eq!(soon(other.emit_with_ack("echo", &2)).await, Ok(2));
-    // Several heartbeats pass.
-    for n in 0..10 {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        assert_eq!(soon(socket.emit_with_ack("echo", &n)).await, Ok(n));
-    }
+    // Several heartbeats pass: what arrives beside the questions are answers to pings, without which there are no further pings.
+    let peer = host
+        .io
+        .of("/")
+        .socket(id.as_deref().expect("it has joined"));
+    let peer = peer.expect("it has joined");
+    let before = peer.counters().packets_in;
+    until(|| peer.counters().packets_in >= before + 10).await;
+    assert_eq!(soon(socket.emit_with_ack("echo", &3)).await, Ok(3));
     heard.check_silence();
     release.send(()).expect("it waits");
     heard.check(&["goes on"]).await;

@@ -16,7 +16,7 @@ use engine_io::Text;
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{Room, SocketId};
-use crate::server::handler::{Panic, caught};
+use crate::panic::{Panic, caught};
 use crate::server::handlers::Inherited;
 
 /// So many events wait for hooks that do not keep up.

@@ -82,7 +82,7 @@ pub trait FromCandidate: Sized {
 
 /// The name of a namespace that a client wants to join.
 #[derive(Clone, Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct NamespaceName(pub Text);
 
 impl FromCandidate for NamespaceName {

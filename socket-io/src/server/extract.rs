@@ -8,11 +8,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::error::{EmitError, Failure};
-use super::inbox::Arrival;
 use super::socket::Socket;
 use super::{Handshake, SocketIo};
 use crate::common::{Data, EventName, State};
-use crate::protocol::{AckId, DisconnectReason, RawArgs};
+use crate::protocol::{AckId, DisconnectReason, Event, RawArgs};
 
 /// What a handler is called with.
 #[derive(Clone, Debug)]
@@ -28,8 +27,7 @@ pub struct Context {
 
 impl Context {
     /// For an event of a client's.
-    pub(crate) fn new(socket: Socket, arrival: Arrival) -> Self {
-        let Arrival { event, ack, size } = arrival;
+    pub(crate) fn new(socket: Socket, event: Event, ack: Option<AckId>, size: usize) -> Self {
         Self {
             socket,
             event: event.name,
@@ -137,7 +135,7 @@ impl FromContext for EventName {
 
 /// What the client sent when it joined the namespace: an object, `{}` when it sent nothing.
 #[derive(Clone, Copy, Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct Auth<T>(pub T);
 
 impl<T: DeserializeOwned> FromContext for Auth<T> {
@@ -172,7 +170,7 @@ impl<T: Send + Sync + 'static> FromContext for State<T> {
 
 /// Data of the socket: what a middleware returned or [`Socket::insert_data`] put there.
 #[derive(Debug)]
-#[allow(clippy::exhaustive_structs)]
+#[allow(clippy::exhaustive_structs)] // to be taken apart in the argument list
 pub struct SocketData<T>(pub Arc<T>);
 
 impl<T: Send + Sync + 'static> FromContext for SocketData<T> {

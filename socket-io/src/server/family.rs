@@ -5,9 +5,9 @@ use regex_lite::Regex;
 
 use super::candidate::{Candidate, ErasedDecide};
 use super::error::Failure;
-use super::handler::{CatchPanic, caught};
 use super::namespace::Namespace;
 use super::path::{ParamList, PathPattern};
+use crate::panic::{CatchPanic, caught};
 
 pub(crate) struct Family {
     pub(crate) rule: Rule,

@@ -8,9 +8,9 @@ use std::time::{Duration, SystemTime};
 use tokio::time::Instant;
 
 use super::error::{EmitError, Failure};
-use super::handler::caught;
 use super::packet::EventPacket;
 use super::socket::Socket;
+use crate::panic::caught;
 use crate::protocol::DisconnectReason;
 
 /// Until when a socket is authorized. When the time has come, nothing more is taken from it nor sent to it, and it leaves its namespace with

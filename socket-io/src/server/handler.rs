@@ -3,7 +3,6 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -17,6 +16,7 @@ use super::grant::Grant;
 use super::log::Brief;
 use super::refusal::Refusal;
 use super::reply::reply;
+use crate::panic::{CatchPanic, Panic, caught};
 use crate::protocol::RawArgs;
 
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -237,38 +237,8 @@ fn flatten(outcome: Result<Result<(), Failure>, Panic>) -> Result<(), Failure> {
     outcome.unwrap_or_else(|panic| Err(panic.into()))
 }
 
-/// A future whose panic is an error.
-pub(crate) struct CatchPanic<T>(pub(crate) BoxFuture<T>);
-
-impl<T> Future for CatchPanic<T> {
-    type Output = Result<T, Panic>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut TaskContext<'_>) -> Poll<Result<T, Panic>> {
-        match caught(|| self.0.as_mut().poll(cx)) {
-            Ok(poll) => poll.map(Ok),
-            Err(panic) => Poll::Ready(Err(panic)),
-        }
-    }
-}
-
-/// What a panic said.
-pub(crate) struct Panic(pub(crate) String);
-
 impl From<Panic> for Failure {
     fn from(panic: Panic) -> Self {
         Self::Panicked(panic.0)
     }
-}
-
-/// Calls a function of the user's; a panic is an error.
-pub(crate) fn caught<T>(call: impl FnOnce() -> T) -> Result<T, Panic> {
-    catch_unwind(AssertUnwindSafe(call)).map_err(|payload| Panic(message(&*payload)))
-}
-
-fn message(payload: &(dyn Any + Send)) -> String {
-    let text = payload
-        .downcast_ref::<&str>()
-        .map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
-        .unwrap_or_else(|| "no message".into())
 }

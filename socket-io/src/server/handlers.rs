@@ -1,8 +1,12 @@
 //! The handlers of a namespace, or those of a single socket: what they are for, in which order they are called, and for how long.
 
+mod callees;
+mod list;
+mod name_hasher;
+
 use std::collections::HashMap;
 use std::fmt;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -13,20 +17,12 @@ use super::grant::Farewell;
 use super::handler::{ErasedHandler, ErasedMiddleware};
 use super::limit::Given;
 use super::server_events::ErasedServerHandler;
-use super::socket::Socket;
 use crate::adapter::RoomEvent;
 use crate::protocol::is_reserved_event;
-
-/// Names a handler, so that it can be taken away again. No two handlers of a process have the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct HandlerId(u64);
-
-impl HandlerId {
-    pub(crate) fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed))
-    }
-}
+pub(crate) use callees::{Callee, Callees, EventCallees};
+pub use list::HandlerId;
+use list::{Entry, List};
+use name_hasher::NameHasher;
 
 /// What a handler is for.
 #[derive(Clone, Copy)]
@@ -66,71 +62,6 @@ pub(crate) enum Place {
 pub(crate) enum Times {
     Once,
     Always,
-}
-
-/// One handler.
-#[derive(Clone)]
-struct Entry {
-    id: HandlerId,
-    handler: ErasedHandler,
-    /// Of one that is called once: whether it was.
-    taken: Option<Arc<AtomicBool>>,
-}
-
-/// Handlers in their order. Those who run them share them, so a change makes a new list. None costs nothing.
-#[derive(Clone, Default)]
-struct List(Option<Arc<[Entry]>>);
-
-impl List {
-    fn entries(&self) -> &[Entry] {
-        self.0.as_deref().unwrap_or_default()
-    }
-
-    fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    fn insert(&mut self, entry: Entry, place: Place) {
-        let known = self.entries().iter().cloned();
-        self.0 = Some(match place {
-            Place::First => std::iter::once(entry).chain(known).collect(),
-            Place::Last => known.chain([entry]).collect(),
-        });
-    }
-
-    /// The list as it was, if the handler was in it.
-    fn remove(&mut self, id: HandlerId) -> Option<Self> {
-        if !self.entries().iter().any(|entry| entry.id == id) {
-            return None;
-        }
-        let others = self.entries().iter().filter(|entry| entry.id != id);
-        let others: Vec<_> = others.cloned().collect();
-        let others = (!others.is_empty()).then(|| others.into());
-        Some(Self(std::mem::replace(&mut self.0, others)))
-    }
-}
-
-/// Hashes the names of events. What is in the table comes from the program and not from clients, so it need not withstand anybody.
-#[derive(Default)]
-struct NameHasher(u64);
-
-impl Hasher for NameHasher {
-    fn write(&mut self, bytes: &[u8]) {
-        const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.0 = (self.0.rotate_left(5) ^ u64::from_le_bytes(word)).wrapping_mul(FACTOR);
-        }
-    }
-
-    fn write_u8(&mut self, byte: u8) {
-        self.0 ^= u64::from(byte);
-    }
-
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
 }
 
 pub(crate) type RoomHook = Arc<dyn Fn(&RoomEvent) + Send + Sync>;
@@ -427,74 +358,5 @@ impl Inherited {
     /// Those of this namespace alone, which begin as a copy.
     pub(crate) fn own(&self) -> &Registry {
         self.own.get_or_init(|| self.shared.copy())
-    }
-}
-
-/// Who is called when something happens to a socket: the handlers of its namespace, and then its own.
-#[derive(Clone, Default)]
-pub(crate) struct Callees {
-    namespace: List,
-    own: List,
-}
-
-/// Who is called for an event, in this order.
-pub(crate) struct EventCallees {
-    pub(crate) any: Callees,
-    pub(crate) middlewares: Option<Arc<[ErasedMiddleware]>>,
-    pub(crate) named: Callees,
-}
-
-impl Callees {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.namespace.is_empty() && self.own.is_empty()
-    }
-
-    pub(crate) fn iter<'a>(&'a self, socket: &'a Socket) -> impl Iterator<Item = Callee<'a>> {
-        let callee = |registry| move |entry| Callee { registry, entry };
-        let own = socket.registry().into_iter();
-        let own = own.flat_map(move |own| self.own.entries().iter().map(callee(own)));
-        let namespace: &Registry = socket.namespace().registry();
-        let shared = self.namespace.entries().iter().map(callee(namespace));
-        shared.chain(own)
-    }
-}
-
-pub(crate) struct Callee<'a> {
-    registry: &'a Registry,
-    entry: &'a Entry,
-}
-
-impl<'a> Callee<'a> {
-    /// The handler, if it is its turn. One that is called once is taken away by that.
-    pub(crate) fn claim(self) -> Option<&'a ErasedHandler> {
-        self.registry
-            .claim(self.entry)
-            .then_some(&self.entry.handler)
-    }
-}
-
-impl Socket {
-    pub(crate) fn callees(&self, on: On<'_>) -> Callees {
-        Callees {
-            namespace: self.namespace().registry().list(on),
-            own: self.registry().map(|own| own.list(on)).unwrap_or_default(),
-        }
-    }
-
-    pub(crate) fn event_callees(&self, event: &str) -> EventCallees {
-        let (any, middlewares, named) = self.namespace().registry().for_event(event);
-        let own = self.registry().map(|own| own.for_event(event));
-        let (own_any, _, own_named) = own.unwrap_or_default();
-        EventCallees {
-            any: Callees {
-                namespace: any,
-                own: own_any,
-            },
-            middlewares,
-            named: Callees {
-                namespace: named,
-                own: own_named,
-            },
-        }
     }
 }

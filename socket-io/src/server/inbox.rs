@@ -13,18 +13,9 @@ use super::extract::Context;
 use super::handler::{ErasedMiddleware, run_middlewares};
 use super::handlers::Callees;
 use super::socket::Socket;
-use crate::protocol::{AckId, Event};
 
 /// What an event takes up besides its bytes, more or less.
 const OVERHEAD: usize = 256;
-
-/// An event as it came.
-pub(crate) struct Arrival {
-    pub(crate) event: Event,
-    pub(crate) ack: Option<AckId>,
-    /// Bytes of the messages it came in.
-    pub(crate) size: usize,
-}
 
 /// An event that is with its middlewares.
 pub(crate) struct Screening {
@@ -63,14 +54,14 @@ pub(crate) struct Inbox {
 struct Lane {
     socket: Socket,
     screening: Option<Screening>,
-    waiting: VecDeque<Arrival>,
+    waiting: VecDeque<Context>,
 }
 
 impl Lane {
     fn bytes(&self) -> usize {
         let screened = self.screening.iter();
         let screened = screened.map(|screening| screening.context.size);
-        let waiting = self.waiting.iter().map(|arrival| arrival.size);
+        let waiting = self.waiting.iter().map(|context| context.size);
         screened.chain(waiting).map(|size| size + OVERHEAD).sum()
     }
 }
@@ -80,7 +71,7 @@ pub(crate) enum Turn {
     /// The middlewares are done with an event.
     Screened(Screening, Result<(), Failure>),
     /// An event has waited for this.
-    Next(Socket, Arrival),
+    Next(Context),
 }
 
 impl Inbox {
@@ -98,9 +89,9 @@ impl Inbox {
         self.bytes >= limit.max(1)
     }
 
-    pub(crate) fn push(&mut self, socket: &Socket, arrival: Arrival) {
-        self.bytes += arrival.size + OVERHEAD;
-        self.lane(socket).waiting.push_back(arrival);
+    pub(crate) fn push(&mut self, context: Context) {
+        self.bytes += context.size + OVERHEAD;
+        self.lane(&context.socket).waiting.push_back(context);
     }
 
     pub(crate) fn screen(&mut self, screening: Screening) {
@@ -140,15 +131,14 @@ impl Inbox {
                 index += 1;
                 continue;
             } else {
-                let arrival = lane.waiting.pop_front();
-                arrival.map(|arrival| Turn::Next(lane.socket.clone(), arrival))
+                lane.waiting.pop_front().map(Turn::Next)
             };
             // The lane goes to the end, so that each has its turn, or away.
             let lane = self.lanes.remove(index);
             if let Some(turn) = turn {
                 let size = match &turn {
                     Turn::Screened(screening, _) => screening.context.size,
-                    Turn::Next(_, arrival) => arrival.size,
+                    Turn::Next(context) => context.size,
                 };
                 self.bytes -= size + OVERHEAD;
                 if !lane.waiting.is_empty() {

@@ -18,7 +18,7 @@ use serde::Serialize;
 
 use super::SocketIo;
 use super::candidate::Candidate;
-use super::connection::Driver;
+use super::driver::Driver;
 use super::eio3;
 use super::error::{EmitError, Failure};
 use super::extract::Context;

@@ -5,12 +5,10 @@ use std::time::{Duration, Instant};
 use engine_io::{Bucket, Rate};
 use serde::Serialize;
 
-use super::connection::Driver;
-use super::extract::Question;
+use super::driver::Driver;
+use super::extract::Context;
 use super::handlers::HandlerId;
-use super::inbox::Arrival;
 use super::namespace::Namespace;
-use super::socket::Socket;
 use super::stats::Tally;
 use crate::protocol::DisconnectReason;
 use crate::refusal::Refusal;
@@ -141,19 +139,20 @@ impl Budgets {
 
 impl Driver {
     /// Whether an event may pass. If not, what is to become of it is done.
-    pub(super) fn admits(&mut self, socket: &Socket, arrival: &Arrival) -> bool {
+    pub(super) fn admits(&mut self, context: &Context) -> bool {
+        let socket = &context.socket;
         let own = socket.namespace().registry().event_limit();
         let Some(given) = own.or_else(|| self.connection.io.config().event_limit) else {
             return true;
         };
-        let Err(wait) = self.take(&given, arrival.size) else {
+        let Err(wait) = self.take(&given, context.size) else {
             return true;
         };
         match given.limit.excess {
             Excess::Refuse => {
-                if let Some(id) = arrival.ack {
+                if let Some(question) = &context.ack {
                     // That this could not be sent would be no news.
-                    let _ = socket.acknowledge(&Question::new(id), &too_much(wait));
+                    let _ = socket.acknowledge(question, &too_much(wait));
                 }
             }
             Excess::Disconnect => {

@@ -2,11 +2,13 @@
 
 mod ack;
 mod broadcast;
+mod builder;
 mod bundle;
 mod candidate;
 mod config;
 mod connection;
 mod drain;
+mod driver;
 mod eio3;
 mod emit;
 mod error;
@@ -66,8 +68,8 @@ use tokio::time::Instant;
 
 pub use ack::{AckFuture, BroadcastAcks, BroadcastAnswers, RemoteAnswers};
 pub use broadcast::Broadcast;
+pub use builder::SocketIoBuilder;
 pub use candidate::{Candidate, Decide, Decision, FromCandidate, NamespaceName};
-pub use config::SocketIoBuilder;
 pub use drain::{Drain, DrainReport};
 pub use emit::{Emit, Outcome};
 pub use error::{AckError, EmitError, Failure, HandlerError};
@@ -94,7 +96,8 @@ use crate::adapter::{Delivery, IntoRooms, SocketId};
 use crate::protocol::DisconnectReason;
 use crate::refusal::{self, Refusal};
 use config::Config;
-use connection::{Connection, Driver};
+use connection::Connection;
+use driver::Driver;
 use recovery::Recovery;
 use stats::Tally;
 

@@ -14,12 +14,12 @@ use super::SocketIo;
 use super::candidate::{self, Candidate, Decide};
 use super::error::{Failure, HandlerError};
 use super::family::{Family, Rule};
-use super::handler::{Panic, caught};
 use super::handlers::push;
 use super::log::Brief;
 use super::namespace::Namespace;
 use super::path::{ParamList, PathPattern};
 use super::refusal::Refusal;
+use crate::panic::{Panic, caught};
 
 /// How many bytes the name of a namespace may have that is made for a client: such names are kept.
 const MAX_NAME: usize = 1024;

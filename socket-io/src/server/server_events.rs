@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 
 use super::ack::{BroadcastAcks, RemoteAnswers};
 use super::error::{EmitError, Failure, HandlerError};
-use super::handler::{BoxFuture, CatchPanic, Panic, caught};
+use super::handler::BoxFuture;
 use super::namespace::Namespace;
+use crate::panic::{CatchPanic, Panic, caught};
 use crate::protocol::{ArgsError, EncodeError, Event, RawArgs};
 
 /// A handler whose types are forgotten.

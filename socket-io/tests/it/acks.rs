@@ -382,28 +382,17 @@ async fn answers_can_be_had_one_by_one() {
     for client in [&mut a, &mut b, &mut c] {
         client.check(r#"420["q"]"#).await;
     }
+    let mut next = async || {
+        let (id, answer) = asked.next().await?;
+        Some((id.map(|id| id.to_string()), answer))
+    };
     b.send("430[2]").await;
-    assert_eq!(
-        asked
-            .next()
-            .await
-            .map(|(id, answer)| (id.map(|id| id.to_string()), answer)),
-        Some((Some(id_b), Ok(2)))
-    );
+    assert_eq!(next().await, Some((Some(id_b), Ok(2))));
     a.send("430[1]").await;
-    assert_eq!(
-        asked
-            .next()
-            .await
-            .map(|(id, answer)| (id.map(|id| id.to_string()), answer)),
-        Some((Some(id_a), Ok(1)))
-    );
+    assert_eq!(next().await, Some((Some(id_a), Ok(1))));
     drop(c);
     assert_eq!(
-        asked
-            .next()
-            .await
-            .map(|(id, answer)| (id.map(|id| id.to_string()), answer)),
+        next().await,
         Some((Some(id_c), Err(AckError::Disconnected)))
     );
     assert_eq!(asked.next().await, None);

@@ -151,7 +151,7 @@ async fn nothing_is_taken_or_sent_after_the_end_even_if_the_timer_is_late() {
             socket
                 .authorize(Grant::lasting(Duration::from_millis(5)))
                 .unwrap();
-            // The connection's task is busy, so it cannot notice.
+            // The connection's task is busy, so it cannot notice. The time is over then, however long this takes.
             std::thread::sleep(Duration::from_millis(20));
             assert_eq!(socket.emit("x", &()), Err(EmitError::Expired));
             assert_eq!(socket.volatile().emit("x", &()), Err(EmitError::Expired));

@@ -4,14 +4,7 @@ use std::time::Duration;
 
 use socket_io::{RawArgs, Refusal, SocketIoBuilder, State};
 
-use crate::support::{Gate, Log, Polling, Stage, soon};
-
-/// Everybody has done what there was to do, as far as it does not wait for the test.
-async fn settle() {
-    for _ in 0..200 {
-        tokio::task::yield_now().await;
-    }
-}
+use crate::support::{Gate, Log, Polling, Stage, not_yet, settled, soon};
 
 /// A server whose handlers wait for the gate, whatever the event, and a client of it.
 async fn patient(options: impl FnOnce(SocketIoBuilder) -> SocketIoBuilder) -> (Stage, Polling) {
@@ -56,7 +49,7 @@ async fn all_of_an_event_counts_while_its_handler_waits() {
             for _ in 0..begun {
                 stage.check_heard("start").await;
             }
-            settle().await;
+            settled().await;
             stage.check_silence().await;
             stage.open_gate(1);
             if begun == 2 {
@@ -77,7 +70,7 @@ async fn so_many_handlers_wait() {
         for _ in 0..limit.min(3) {
             stage.check_heard("start").await;
         }
-        settle().await;
+        settled().await;
         stage.check_silence().await;
         stage.open_gate(3);
         for _ in limit..3 {
@@ -100,8 +93,7 @@ async fn events_of_so_many_bytes_wait_before_nothing_more_is_read() {
         stage.check_heard("start").await;
         let mut fourth = Box::pin(polling.send(&payload));
         if !reads {
-            let held = tokio::time::timeout(Duration::from_millis(100), &mut fourth);
-            assert!(held.await.is_err(), "{limit}");
+            not_yet(&mut fourth).await;
             stage.open_gate(1);
         }
         soon(fourth).await;

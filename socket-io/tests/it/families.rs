@@ -188,7 +188,7 @@ async fn a_function_decides_by_name_auth_and_handshake() {
 async fn kinds_are_asked_in_order_and_what_goes_wrong_is_a_no_and_reported() {
     #[derive(Deserialize)]
     struct Number {
-        #[allow(dead_code)]
+        #[allow(dead_code)] // it is only to be parsed
         number: u8,
     }
     struct Unknown;

@@ -1,11 +1,13 @@
 //! What handlers are called with, in which order, and what becomes of what they return.
 
+mod arguments;
+mod failures;
+
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use socket_io::protocol::ArgsError;
 use socket_io::{
-    Ack, Args, Auth, Context, Data, EventName, Failure, FromContext, Handshake, RawArgs, Refusal,
-    Socket, SocketData, SocketIo, State, Transport, Value,
+    Ack, Auth, Context, Data, EventName, Failure, FromContext, Handshake, RawArgs, Refusal, Socket,
+    SocketData, SocketIo, State, Transport, Value,
 };
 
 use crate::support::{Client, Gate, Host, Log, Stage};
@@ -14,109 +16,6 @@ use crate::support::{Client, Gate, Host, Log, Stage};
 struct Point {
     x: i32,
     y: i32,
-}
-
-async fn arguments() -> Host {
-    let stage = Stage::new();
-    stage
-        .io
-        .of("/")
-        .on("none", async |Data(()): Data<()>| "none")
-        .on("nothing taken", async || "called")
-        .on("one", async |Data(number): Data<i64>| number + 1)
-        .on("tuple", async |Data((a, b)): Data<(i64, String)>| {
-            format!("{b}{a}")
-        })
-        .on(
-            "optional",
-            async |Data((a, b)): Data<(i64, Option<i64>)>| a + b.unwrap_or(100),
-        )
-        .on("struct", async |Data(point): Data<Point>| Point {
-            x: point.y,
-            y: point.x,
-        })
-        .on("list", async |Data(list): Data<Vec<i64>>| {
-            list.iter().sum::<i64>()
-        })
-        .on("all", async |Data(Args(all)): Data<Args<i64>>| {
-            all.iter().sum::<i64>()
-        })
-        .on("raw", async |args: RawArgs| args)
-        .on("dynamic", async |Data(value): Data<Value>| value)
-        .on("maybe", async |data: Option<Data<i64>>| match data {
-            Some(Data(number)) => json!(number),
-            None => json!("no number"),
-        });
-    stage.listen().await
-}
-
-#[tokio::test]
-async fn arguments_arrive_as_the_types_that_handlers_ask_for() {
-    let host = arguments().await;
-    let (mut client, _) = host.member().await;
-    for (event, answer) in [
-        (r#"["none"]"#, r#"["none"]"#),
-        (r#"["none",1,2]"#, r#"["none"]"#),
-        (r#"["nothing taken",{"a":[1]}]"#, r#"["called"]"#),
-        (r#"["one",41]"#, "[42]"),
-        (r#"["one",41,"ignored"]"#, "[42]"),
-        (r#"["tuple",1,"a"]"#, r#"["a1"]"#),
-        (r#"["optional",1]"#, "[101]"),
-        (r#"["optional",1,2]"#, "[3]"),
-        (r#"["struct",{"x":1,"y":2}]"#, r#"[{"x":2,"y":1}]"#),
-        (r#"["list",[1,2,3]]"#, "[6]"),
-        (r#"["all",1,2,3]"#, "[6]"),
-        (r#"["raw", {"b" : 1},null ]"#, r#"[{"b" : 1},null]"#),
-        (r#"["raw"]"#, "[]"),
-        (
-            r#"["dynamic",{"z":[1.5,null,"é"]}]"#,
-            r#"[{"z":[1.5,null,"é"]}]"#,
-        ),
-        (r#"["dynamic"]"#, "[null]"),
-        (r#"["maybe",3]"#, "[3]"),
-        (r#"["maybe","three"]"#, r#"["no number"]"#),
-    ] {
-        client
-            .ask(&format!("427{event}"), &format!("437{answer}"))
-            .await;
-    }
-    host.check_no_error().await;
-}
-
-#[tokio::test]
-async fn arguments_of_another_type_are_refused_and_reported_and_nothing_else_happens() {
-    let host = arguments().await;
-    let (mut client, _) = host.member().await;
-    client.send(r#"421["one","text"]"#).await;
-    let answer = client.text().await;
-    assert!(
-        answer.starts_with(r#"431[{"message":"unexpected arguments: invalid type"#),
-        "{answer}"
-    );
-    let error = host.error().await;
-    assert_eq!((&*error.namespace, &*error.event), ("/", "one"));
-    assert!(matches!(
-        error.failure,
-        Failure::Args(ArgsError::Mismatch(_))
-    ));
-    client.send(r#"42["tuple",1]"#).await;
-    assert!(matches!(
-        host.error().await.failure,
-        Failure::Args(ArgsError::Mismatch(_))
-    ));
-    client.ask(r#"422["one",1]"#, "432[2]").await;
-}
-
-#[tokio::test]
-async fn a_name_that_is_a_number_finds_its_handler() {
-    let stage = Stage::new();
-    stage
-        .io
-        .of("/")
-        .on("7", async |EventName(name): EventName| name.to_string());
-    let host = stage.listen().await;
-    let (mut client, _) = host.member().await;
-    client.ask("420[7]", r#"430["7"]"#).await;
 }
 
 /// Sends what is no JSON, or a placeholder without its attachment, to a handler, and expects the connection to end.
@@ -128,46 +27,6 @@ async fn check_violation(host: &Host, event: &str) {
         matches!(host.error().await.failure, Failure::Protocol(_)),
         "{event}"
     );
-}
-
-#[tokio::test]
-async fn malformed_arguments_end_the_connection_whatever_the_handler_takes() {
-    let host = arguments().await;
-    for event in [
-        "one",
-        "raw",
-        "dynamic",
-        "maybe",
-        "nothing taken",
-        "none",
-        "unheard of",
-    ] {
-        check_violation(&host, &format!(r#"["{event}",{{oops]"#)).await;
-        check_violation(&host, &format!(r#"["{event}",1 2]"#)).await;
-    }
-    let (mut client, _) = host.member().await;
-    client.ask(r#"420["one",1]"#, "430[2]").await;
-    host.check_no_error().await;
-}
-
-#[tokio::test]
-async fn a_placeholder_without_attachment_ends_the_connection() {
-    let host = arguments().await;
-    for event in ["raw", "dynamic", "maybe", "nothing taken", "unheard of"] {
-        let (mut client, _) = host.member().await;
-        client
-            .send(&format!(
-                r#"451-["{event}",{{"_placeholder":true,"num":1}}]"#
-            ))
-            .await;
-        client.send_binary(b"x").await;
-        client.check_end().await;
-        assert_eq!(
-            host.error().await.failure,
-            Failure::Protocol("illegal attachments".into()),
-            "{event}"
-        );
-    }
 }
 
 #[derive(Deserialize)]
@@ -360,20 +219,6 @@ async fn an_acknowledgement_can_be_sent_by_hand_later_and_from_elsewhere() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_as_acknowledgement_is_reported() {
-    let stage = Stage::new();
-    stage.io.of("/").on("ack", async || {
-        std::collections::HashMap::from([(vec![1], 1)])
-    });
-    let host = stage.listen().await;
-    let (mut client, _) = host.member().await;
-    client
-        .ask(r#"421["ack"]"#, r#"431[{"message":"internal error"}]"#)
-        .await;
-    assert!(matches!(host.error().await.failure, Failure::Reply(_)));
-}
-
-#[tokio::test]
 async fn the_catch_all_sees_each_event_before_the_handlers_of_its_name() {
     let stage = Stage::new();
     stage
@@ -462,88 +307,6 @@ async fn a_handler_that_waits_does_not_hold_back_the_next_one() {
 }
 
 #[tokio::test]
-async fn a_handler_that_panics_is_reported_and_the_connection_lives_on() {
-    let stage = Stage::new();
-    stage
-        .io
-        .of("/")
-        .on("at once", async || {
-            if true {
-                panic!("formatted {}", 1);
-            }
-        })
-        .on("later", async |State(gate): State<Gate>| {
-            gate.pass().await;
-            if true {
-                panic!("plain");
-            }
-        })
-        .on("odd", async || {
-            if true {
-                std::panic::panic_any(7);
-            }
-        })
-        .on("fine", async || "fine");
-    let host = stage.listen().await;
-    let (mut client, _) = host.member().await;
-    client.send(r#"42["at once"]"#).await;
-    host.check_error("at once", Failure::Panicked("formatted 1".into()))
-        .await;
-    client.send(r#"42["later"]"#).await;
-    host.open_gate(1);
-    host.check_error("later", Failure::Panicked("plain".into()))
-        .await;
-    client.send(r#"42["odd"]"#).await;
-    host.check_error("odd", Failure::Panicked("no message".into()))
-        .await;
-    client.ask(r#"421["fine"]"#, r#"431["fine"]"#).await;
-}
-
-/// Panics while a handler is being made, not while it runs.
-fn eager(_: Socket) -> std::future::Ready<()> {
-    panic!("eager");
-}
-
-/// Panics while it is written.
-struct Unwritable;
-
-impl Serialize for Unwritable {
-    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        panic!("unwritable");
-    }
-}
-
-/// Panics while it is read.
-struct Unreadable;
-
-impl<'de> Deserialize<'de> for Unreadable {
-    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Self, D::Error> {
-        panic!("unreadable");
-    }
-}
-
-#[tokio::test]
-async fn panics_around_a_handler_are_caught_too() {
-    let stage = Stage::new();
-    stage
-        .io
-        .of("/")
-        .on("eager", eager)
-        .on("unwritable", async || Unwritable)
-        .on("unreadable", async |_: Data<Unreadable>| {})
-        .on("fine", async || "fine");
-    let host = stage.listen().await;
-    let (mut client, _) = host.member().await;
-    for event in ["eager", "unwritable", "unreadable"] {
-        let refused = r#"431[{"message":"internal error"}]"#;
-        client.ask(&format!(r#"421["{event}"]"#), refused).await;
-        host.check_error(event, Failure::Panicked(event.into()))
-            .await;
-    }
-    client.ask(r#"421["fine"]"#, r#"431["fine"]"#).await;
-}
-
-#[tokio::test]
 async fn an_event_is_acknowledged_once_whoever_answers() {
     let stage = Stage::new();
     stage
@@ -558,24 +321,6 @@ async fn an_event_is_acknowledged_once_whoever_answers() {
     let (mut client, _) = host.member().await;
     client.ask(r#"421["both"]"#, r#"431["any"]"#).await;
     client.ask(r#"422["other"]"#, r#"432["any"]"#).await;
-}
-
-#[tokio::test]
-async fn an_error_hook_that_panics_harms_nobody() {
-    let stage = Stage::with(|builder| builder.on_error(|_| panic!("hook")));
-    stage
-        .io
-        .of("/")
-        .on("bad", async |State(gate): State<Gate>| {
-            gate.pass().await;
-            Err::<(), _>("bad")
-        })
-        .on("good", async || "good");
-    let host = stage.listen().await;
-    host.open_gate(1);
-    let (mut client, _) = host.member().await;
-    client.ask(r#"421["bad"]"#, r#"431["bad"]"#).await;
-    client.ask(r#"422["good"]"#, r#"432["good"]"#).await;
 }
 
 /// Asks for its socket's data when it is dropped.

@@ -1,20 +1,13 @@
 //! Clients that mean harm, or behave as if they did: what they get, and that others are served meanwhile.
 
-use std::future::{Future, poll_fn};
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
-use std::time::Duration;
 
 use socket_io::{Data, EventStream, RawArgs, Socket, State};
 
-use crate::support::{Client, Gate, Host, Log, Polling, Shelf, Stage, soon, until};
-
-/// Waits long enough to be sure that something waits.
-async fn still_waits<F: Future + Unpin>(future: &mut F) {
-    let waited = tokio::time::timeout(Duration::from_millis(100), future).await;
-    assert!(waited.is_err(), "it was read");
-}
+use crate::support::{Client, Gate, Host, Log, Polling, Shelf, Stage, not_yet, soon, until};
 
 /// An event of a text of so many bytes.
 fn event(name: &str, bytes: usize) -> String {
@@ -44,7 +37,7 @@ async fn the_events_of_waiting_handlers_are_limited_in_bytes() {
     polling.send(&event("hold", 450)).await;
     let next = event("hold", 450);
     let mut held = Box::pin(polling.send(&next));
-    still_waits(&mut held).await;
+    not_yet(&mut held).await;
     stage.check_silence().await;
     stage.open_gate(1);
     stage.check_heard("end").await;
@@ -92,7 +85,7 @@ async fn what_waits_in_a_stream_is_limited_in_bytes() {
     }
     let next = event("chunk", 450);
     let mut held = Box::pin(polling.send(&next));
-    still_waits(&mut held).await;
+    not_yet(&mut held).await;
     let mut chunks = opened.take().unwrap();
     for _ in 0..5 {
         assert_eq!(soon(chunks.next()).await.unwrap().unwrap().len(), 450);

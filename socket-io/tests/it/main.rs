@@ -18,6 +18,7 @@ mod health;
 mod hostile;
 mod joining;
 mod limits;
+mod meanwhile;
 mod middleware;
 mod namespaces;
 mod outgoing;

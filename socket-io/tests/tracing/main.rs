@@ -3,7 +3,7 @@
 //! A program of its own with a single test: who listens is remembered for all threads, so that tests beside this one would get in its way.
 
 mod recorder;
-#[allow(dead_code, unused_imports)]
+#[allow(dead_code, unused_imports)] // one test needs little of it
 #[path = "../it/support/mod.rs"]
 mod support;
 

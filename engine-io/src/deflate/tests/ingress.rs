@@ -181,6 +181,27 @@ fn many_bombs_in_one_read_come_out_one_after_the_other() {
 }
 
 #[test]
+fn so_many_bytes_and_a_message_more_come_out_of_one_read() {
+    const MAX: usize = 1000;
+    let message = |length| frame(FIN | RSV1 | BINARY, &compressed(&vec![0; length], 6));
+    // While there are no more than the limit, another one is inflated.
+    for (inflated, at_once) in [(MAX - 1, 3), (MAX, 3), (MAX + 1, 2)] {
+        let lengths = [600, inflated - 600, MAX, 1];
+        let mut server = Server::new(MAX);
+        let mut inbox = VecDeque::new();
+        let read = lengths.map(message).concat();
+        server.websocket.feed(&read, &mut inbox).unwrap();
+        let came: Vec<_> = inbox.iter().map(Message::len).collect();
+        assert_eq!(came, lengths[..at_once]);
+        // The rest waits, and comes when they have been taken.
+        let mut cx = Context::from_waker(Waker::noop());
+        let next = server.websocket.poll_read(&mut cx, &mut inbox);
+        assert_eq!(next, Poll::Ready(Ok(())));
+        assert_eq!(inbox.len(), 4);
+    }
+}
+
+#[test]
 fn without_an_agreement_rsv1_breaks_the_rules() {
     let mut server = Server::new(1000);
     server.websocket.agreed = None;

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Waker};
 use super::*;
 use crate::connection::{End, Stream, WebSocket};
 use crate::packet::Message;
+use crate::random::Random;
 
 const TEXT: u8 = 1;
 const BINARY: u8 = 2;
@@ -100,32 +101,9 @@ impl Server {
     }
 }
 
-/// A pseudo-random sequence that depends on nothing but its seed (xorshift64).
-struct Random(u64);
-
 impl Random {
-    fn new(seed: u64) -> Self {
-        // Spreads small seeds over all bits; never zero.
-        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
-
-    fn size(&mut self, limit: u64) -> usize {
-        self.below(limit) as usize
-    }
-
     /// ASCII that repeats itself more or less.
-    fn text(&mut self, limit: u64) -> Vec<u8> {
+    fn ascii(&mut self, limit: u64) -> Vec<u8> {
         let alphabet = 1 + self.below(90);
         let size = self.size(limit);
         (0..size)

@@ -13,7 +13,7 @@ fn random_messages_survive_any_cut() {
             let text = random.chance(50);
             let limit = [20, 500, 5000, 60_000][random.size(4)];
             let data = if text {
-                random.text(limit)
+                random.ascii(limit)
             } else {
                 random.bytes(limit)
             };
@@ -55,7 +55,7 @@ fn what_we_compress_we_inflate() {
         let mut random = Random::new(seed);
         let limit = [200, 5000, 200_000][random.size(3)];
         let data = if random.chance(80) {
-            random.text(limit)
+            random.ascii(limit)
         } else {
             random.bytes(limit)
         };
@@ -87,7 +87,7 @@ fn garbage_is_inflated_or_refused() {
         } else {
             let limit = [100, 3000, 30_000][random.size(3)];
             let size = if seed % 50 == 0 { limit } else { 100 };
-            compressed(&random.text(size), 6)
+            compressed(&random.ascii(size), 6)
         };
         for _ in 0..random.below(4) {
             mutate(&mut data, &mut random);
@@ -120,7 +120,7 @@ fn garbage_frames_end_the_connection_or_do_not() {
         let mut bytes = Vec::new();
         for _ in 0..=random.below(5) {
             let first = [0xc1, 0xc2, 0x41, 0x42, 0x00, 0x80, 0x81, 0x89, 0x88][random.size(9)];
-            let data = random.text(200);
+            let data = random.ascii(200);
             let payload = if random.chance(80) {
                 compressed(&data, 6)
             } else {

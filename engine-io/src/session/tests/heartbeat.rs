@@ -19,16 +19,6 @@ fn pinged_server(transport: Transport) -> Session {
     session
 }
 
-/// Nothing happens before the deadline, and the session is over at the deadline.
-#[track_caller]
-fn check_ping_timeout(session: &mut Session, deadline: u64) {
-    assert_eq!(session.poll_timeout(), Some(at(deadline)));
-    session.handle_timeout(at(deadline - 1));
-    assert_eq!(session.state(), ReadyState::Open);
-    session.handle_timeout(at(deadline));
-    check_closed(session, CloseReason::PingTimeout);
-}
-
 #[test]
 fn a_server_pings_after_the_interval() {
     let mut session = server(Transport::WebSocket);

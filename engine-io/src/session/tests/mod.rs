@@ -20,9 +20,11 @@ mod upgrade;
 mod v3;
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use super::*;
 use crate::payload::encode_payload;
+use crate::random::Random;
 
 /// Every limit a test does not care about.
 const MAX: usize = usize::MAX;
@@ -170,25 +172,14 @@ fn check_closed(session: &mut Session, reason: CloseReason) {
     assert!(!session.poll_get());
 }
 
-/// A pseudo-random sequence that depends on nothing but its seed (xorshift64).
-struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        // Spreads small seeds over all bits; never zero.
-        Self((seed + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 >> 11) % limit
-    }
-
-    fn chance(&mut self, percent: u64) -> bool {
-        self.below(100) < percent
-    }
+/// Nothing happens before the deadline, and the session is over at the deadline.
+#[track_caller]
+fn check_ping_timeout(session: &mut Session, deadline: u64) {
+    assert_eq!(session.poll_timeout(), Some(at(deadline)));
+    session.handle_timeout(at(deadline - 1));
+    assert_eq!(session.state(), ReadyState::Open);
+    session.handle_timeout(at(deadline));
+    check_closed(session, CloseReason::PingTimeout);
 }
 
 /// Names the seed of a random run that fails.

@@ -94,11 +94,17 @@ fn packets_without_a_meaning_are_ignored_once_open() {
 }
 
 #[test]
-fn garbage_is_a_parse_error() {
+fn garbage_is_a_parse_error_of_servers_and_a_transport_error_of_clients() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         for session in &mut both(transport) {
             session.handle_garbage(transport);
-            check_closed(session, CloseReason::ParseError);
+            check_closed(
+                session,
+                match session.side {
+                    Side::Server => CloseReason::ParseError,
+                    Side::Client => CloseReason::TransportError,
+                },
+            );
         }
     }
 }

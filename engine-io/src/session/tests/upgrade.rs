@@ -166,6 +166,18 @@ fn a_wrong_packet_after_the_probe_fails_the_upgrade_only() {
 }
 
 #[test]
+fn a_probe_that_is_repeated_is_answered_again() {
+    let mut session = probed_server();
+    receive_on_candidate(&mut session, 1, "2probe");
+    assert_eq!(candidate_packet(&mut session), Some("3probe".into()));
+    assert_eq!(candidate_packet(&mut session), None);
+    // The deadline is that of the candidate, however often it probes.
+    assert_eq!(session.poll_timeout(), Some(at(10_000)));
+    receive_on_candidate(&mut session, 2, "5");
+    assert_eq!(session.transport(), Transport::WebSocket);
+}
+
+#[test]
 fn a_lost_candidate_fails_the_upgrade_only() {
     let mut session = server(Transport::Polling);
     assert!(session.handle_candidate(at(0)));

@@ -44,15 +44,6 @@ fn upgrade(session: &mut Session, now: u64) {
     assert_eq!(session.transport(), Transport::WebSocket);
 }
 
-#[track_caller]
-fn check_given_up(session: &mut Session, deadline: u64) {
-    assert_eq!(session.poll_timeout(), Some(at(deadline)));
-    session.handle_timeout(at(deadline - 1));
-    assert_eq!(session.state(), ReadyState::Open);
-    session.handle_timeout(at(deadline));
-    check_closed(session, CloseReason::PingTimeout);
-}
-
 #[test]
 fn each_ping_is_answered_without_its_data() {
     let mut session = old_server(Transport::WebSocket, V3);
@@ -79,7 +70,7 @@ fn the_server_never_pings() {
 #[test]
 fn a_client_that_does_not_ping_is_given_up_after_interval_and_timeout() {
     for transport in [Transport::Polling, Transport::WebSocket] {
-        check_given_up(&mut old_server(transport, V3), 45_000);
+        check_ping_timeout(&mut old_server(transport, V3), 45_000);
     }
 }
 
@@ -88,7 +79,7 @@ fn each_ping_starts_the_wait_anew() {
     let mut session = old_server(Transport::WebSocket, V3);
     receive(&mut session, 25_000, "2");
     receive(&mut session, 50_000, "2");
-    check_given_up(&mut session, 95_000);
+    check_ping_timeout(&mut session, 95_000);
 }
 
 #[test]
@@ -97,7 +88,7 @@ fn any_byte_prolongs_the_wait_but_never_shortens_it() {
     session.handle_traffic(at(10_000));
     assert_eq!(session.poll_timeout(), Some(at(45_000)));
     receive(&mut session, 44_000, "4hi");
-    check_given_up(&mut session, 64_000);
+    check_ping_timeout(&mut session, 64_000);
 }
 
 #[test]
@@ -105,13 +96,13 @@ fn the_deadline_survives_the_upgrade_of_an_old_client() {
     let mut session = old_server(Transport::Polling, V3);
     receive(&mut session, 10_000, "2");
     upgrade(&mut session, 11_000);
-    check_given_up(&mut session, 55_000);
+    check_ping_timeout(&mut session, 55_000);
 
     let mut session = old_server(Transport::Polling, V3);
     upgrade(&mut session, 1_000);
     receive(&mut session, 30_000, "2");
     assert_eq!(frames(&mut session), ["3"]);
-    check_given_up(&mut session, 75_000);
+    check_ping_timeout(&mut session, 75_000);
 }
 
 #[test]
@@ -142,7 +133,7 @@ fn the_probe_of_an_upgrade_is_no_heartbeat() {
     assert_eq!(candidate_packet(&mut session), Some("3probe".into()));
     assert_eq!(old_payload(&mut session), Some("1:6".into()));
     session.handle_candidate_closed();
-    check_given_up(&mut session, 45_000);
+    check_ping_timeout(&mut session, 45_000);
 }
 
 #[test]

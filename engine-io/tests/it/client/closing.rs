@@ -4,10 +4,18 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use engine_io::{CloseReason, ReadyState, SendError, ServerConfig, Transport, TransportError};
+use http::{Method, Request, Response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::{BOTH, Detour, only};
-use crate::support::{Host, drive, soon, until};
+use crate::support::{Host, drive, not_yet, soon, until};
 
 #[tokio::test]
 async fn the_server_hears_of_a_client_that_closes() {
@@ -36,8 +44,8 @@ async fn the_server_hears_of_a_client_that_is_dropped() {
             let (mut client, mut server) = host.client_pair(&only(transport)).await;
             if driven {
                 // A GET is parked.
-                let silence = tokio::time::timeout(Duration::from_millis(30), client.recv()).await;
-                assert!(silence.is_err());
+                not_yet(&mut Box::pin(client.recv())).await;
+                assert!(server.sender().is_writable());
             }
             drop(client);
             assert_eq!(soon(server.recv()).await, None);
@@ -130,6 +138,61 @@ async fn a_session_that_the_server_has_forgotten_ends_with_its_code() {
     }
 }
 
+/// A server by hand that opens sessions for polling, answers polls with the same body or never, and tells what is posted.
+async fn polled(answer: Option<&'static str>) -> (String, UnboundedReceiver<String>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let (posts, posted) = unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let posts = posts.clone();
+            let service = service_fn(move |request: Request<Incoming>| {
+                let posts = posts.clone();
+                async move {
+                    let query = request.uri().query().unwrap_or_default();
+                    let body = if request.method() == Method::POST {
+                        let body = request.into_body().collect().await?.to_bytes();
+                        let _ = posts.send(String::from_utf8_lossy(&body).into_owned());
+                        "ok"
+                    } else if !query.contains("sid=") {
+                        r#"0{"sid":"x","upgrades":[],"pingInterval":50,"pingTimeout":50}"#
+                    } else if let Some(answer) = answer {
+                        answer
+                    } else {
+                        std::future::pending().await
+                    };
+                    Ok::<_, hyper::Error>(Response::new(body.to_owned()))
+                }
+            });
+            let stream = TokioIo::new(stream);
+            tokio::spawn(http1::Builder::new().serve_connection(stream, service));
+        }
+    });
+    (url, posted)
+}
+
+#[tokio::test]
+async fn a_server_that_has_not_ended_a_session_itself_is_told_once() {
+    for (answer, reason) in [
+        // No packet, of whatever length.
+        (Some("x"), CloseReason::TransportError),
+        (Some(""), CloseReason::TransportError),
+        // Silence.
+        (None, CloseReason::PingTimeout),
+    ] {
+        let (url, mut posted) = polled(answer).await;
+        let config = only(Transport::Polling);
+        let connected = soon(engine_io::connect(&url, &config)).await;
+        let mut client = connected.unwrap();
+        assert_eq!(soon(client.recv()).await, None);
+        assert_eq!(client.close_reason(), Some(reason));
+        drop(client);
+        assert_eq!(soon(posted.recv()).await.as_deref(), Some("1"));
+        let silence = tokio::time::timeout(Duration::from_millis(50), posted.recv()).await;
+        assert!(silence.is_err(), "{silence:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_silent_server_is_given_up() {
     for transport in BOTH {
@@ -151,15 +214,13 @@ async fn a_silent_server_is_given_up() {
 #[tokio::test]
 async fn heartbeats_are_answered() {
     for transport in BOTH {
-        let interval = Duration::from_millis(20);
-        let config = ServerConfig::default()
-            .ping_interval(interval)
-            .ping_timeout(Duration::from_secs(1));
+        let config = ServerConfig::default().ping_interval(Duration::from_millis(5));
         let host = Host::new(config).await;
         let (client, server) = host.client_pair(&only(transport)).await;
         let (sender, _client) = drive(client);
-        let (_, _server) = drive(server);
-        tokio::time::sleep(interval * 20).await;
+        let (server, _server) = drive(server);
+        // Nothing but pongs, and of those one for each ping.
+        until(|| server.counters().packets_in >= 20).await;
         assert_eq!(sender.state(), ReadyState::Open);
     }
 }
@@ -173,8 +234,7 @@ async fn sleep_is_noticed_by_the_time_of_day() {
     let (mut client, server) = host.client_pair(&config).await;
     let _server = drive(server);
     let sender = client.sender();
-    let silence = tokio::time::timeout(Duration::from_millis(20), client.recv()).await;
-    assert!(silence.is_err());
+    not_yet(&mut Box::pin(client.recv())).await;
     *day.lock() += Duration::from_secs(44);
     assert!(!sender.heartbeat_expired());
     *day.lock() += Duration::from_secs(2);

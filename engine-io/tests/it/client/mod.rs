@@ -8,23 +8,21 @@ mod deflate;
 mod opening;
 mod routes;
 mod sending;
+mod times;
 #[cfg(all(feature = "client-ring", feature = "client-webpki-roots"))]
 mod tls;
 mod upgrade;
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use engine_io::{
-    ClientConfig, ConnectError, Connecting, Connection, Connector, Message, Server, Socket,
-    Transport, TransportError,
+    ClientConfig, ConnectError, Connecting, Connection, Connector, Message, Socket, Transport,
+    TransportError,
 };
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::support::{Host, soon};
@@ -100,20 +98,6 @@ pub(crate) fn transport_error(result: Result<Socket, ConnectError>) -> Transport
     }
 }
 
-/// Serves the engine on a stream of any kind.
-pub(crate) async fn serve_stream<S>(server: Server, stream: S)
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
-    let service = server.service();
-    let service = hyper::service::service_fn(move |request| {
-        let response = hyper::service::Service::call(&service, request);
-        async { Ok::<_, Infallible>(response.await.unwrap_or_else(|never| match never {})) }
-    });
-    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    let _ = connection.with_upgrades().await;
-}
-
 /// A server that answers each connection with the same bytes, then closes it.
 pub(crate) async fn answers(answer: impl Into<Vec<u8>>) -> String {
     let answer = Arc::new(answer.into());
@@ -148,6 +132,15 @@ pub(crate) struct Detour {
 }
 
 impl Detour {
+    /// The first connection.
+    pub(crate) fn of_the_first(to: SocketAddr) -> Self {
+        Self {
+            made: AtomicUsize::new(0),
+            nth: 0,
+            to,
+        }
+    }
+
     /// The second connection: the candidate of an upgrade, or the first POST.
     pub(crate) fn of_the_second(to: SocketAddr) -> Self {
         Self {

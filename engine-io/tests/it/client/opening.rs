@@ -1,5 +1,6 @@
 //! How sessions open, and why they do not.
 
+use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use parking_lot::Mutex;
 use tokio::net::TcpListener;
 
 use super::{BOTH, answers, check_echo, only, transport_error, upgraded};
-use crate::support::{Host, soon};
+use crate::support::{Host, drive, soon};
 
 const HTTP_OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: ";
 
@@ -58,7 +59,7 @@ async fn requests_carry_what_the_configuration_says() {
     upgraded(&mut socket).await;
     check_echo(&mut socket).await;
     assert_eq!(socket.request().header("x-test"), Some("1"));
-    assert_eq!(socket.protocol(), None, "the server knows none");
+    assert_eq!(socket.protocol(), Some("one"), "the server takes the first");
     let seen = seen.lock();
     assert!(seen.len() >= 3, "{seen:?}");
     for (target, header, authorization) in seen.iter() {
@@ -160,15 +161,7 @@ async fn a_websocket_that_is_closed_before_the_open_packet_fails_at_once() {
         tokio::spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();
             let (mut stream, head) = super::request(stream).await;
-            let key = head.lines().find_map(|line| {
-                line.to_lowercase()
-                    .starts_with("sec-websocket-key: ")
-                    .then(|| line[19..].to_owned())
-            });
-            let accept = tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
-            let answer = format!(
-                "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-            );
+            let answer = super::upgrade::accepted(&head);
             stream.write_all(answer.as_bytes()).await.unwrap();
             stream.write_all(end).await.unwrap();
         });
@@ -217,6 +210,33 @@ async fn urls_and_transports_have_to_be_there() {
     assert!(matches!(result, Err(ConnectError::NoTransports)));
 }
 
+/// Longer than the target of a request can be.
+const TOO_LONG: usize = 1 << 16;
+
+#[tokio::test]
+async fn a_query_that_is_too_long_for_a_request_is_an_error() {
+    let host = Host::new(ServerConfig::default()).await;
+    for transport in BOTH {
+        let config = only(transport).query("token", "x".repeat(TOO_LONG));
+        let error = transport_error(soon(host.connect(&config)).await);
+        assert_eq!(error.source().unwrap().to_string(), "uri too long");
+    }
+}
+
+#[tokio::test]
+async fn a_session_id_that_is_too_long_for_a_request_ends_the_session() {
+    let sid = "x".repeat(TOO_LONG);
+    let open = format!(
+        r#"0{{"sid":"{sid}","upgrades":["websocket"],"pingInterval":25000,"pingTimeout":20000}}"#
+    );
+    let url = answers(format!("{HTTP_OK}{}\r\n\r\n{open}", open.len())).await;
+    let config = ClientConfig::default();
+    let mut client = soon(engine_io::connect(&url, &config)).await.unwrap();
+    assert_eq!(soon(client.recv()).await, None);
+    let error = client.close_error().unwrap();
+    assert_eq!(error.source().unwrap().to_string(), "uri too long");
+}
+
 #[tokio::test]
 async fn the_next_transport_is_tried_when_that_is_wanted() {
     for transport in BOTH {
@@ -255,7 +275,21 @@ async fn an_upgrade_is_remembered_by_those_who_want_that() {
             .unwrap();
         assert_eq!(stranger.transport(), Transport::Polling);
     }
-    // An error ends the memory.
+    // A connection that is lost does not end the memory.
+    let host = Host::new(ServerConfig::default()).await;
+    let config = ClientConfig::default().remember_upgrade(true);
+    let (mut client, server) = host.client_pair(&config).await;
+    let (sender, _server) = drive(server);
+    upgraded(&mut client).await;
+    sender.close();
+    assert_eq!(soon(client.recv()).await, None);
+    let (client, _server) = host.client_pair(&config).await;
+    assert_eq!(client.transport(), Transport::WebSocket);
+}
+
+#[tokio::test]
+async fn a_failed_attempt_ends_the_memory_of_an_upgrade() {
+    let host = Host::echo(ServerConfig::default()).await;
     let config = ClientConfig::default().remember_upgrade(true);
     let mut socket = host.connect(&config).await.unwrap();
     upgraded(&mut socket).await;

@@ -11,8 +11,8 @@ use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BOTH, check_echo, only, request, serve_stream, transport_error, upgraded};
-use crate::support::{Host, echo, soon};
+use super::{BOTH, check_echo, only, request, transport_error, upgraded};
+use crate::support::{Host, echo, serve_stream, soon};
 
 /// What a proxy was asked for.
 type Log = Arc<Mutex<Vec<String>>>;

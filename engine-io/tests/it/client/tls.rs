@@ -9,8 +9,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use super::{BOTH, check_echo, only, serve_stream, transport_error, upgraded};
-use crate::support::{echo, soon};
+use super::{BOTH, check_echo, only, transport_error, upgraded};
+use crate::support::{echo, serve_stream, soon};
 
 /// A server for `localhost`, and its certificate in PEM.
 async fn server() -> (SocketAddr, String) {

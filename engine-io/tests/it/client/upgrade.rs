@@ -1,11 +1,13 @@
 //! From polling to a WebSocket, and what keeps a session on polling.
 
+use std::net::SocketAddr;
 use std::task::Poll;
 use std::time::Duration;
 
 use engine_io::{ClientConfig, CloseReason, Message, Server, ServerConfig, Socket, Transport};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
 
 use super::{Detour, check_echo, only, request, upgraded};
 use crate::support::{Host, soon};
@@ -69,10 +71,17 @@ async fn an_upgrade_under_load_keeps_order_and_count() {
 async fn nothing_is_upgraded_that_is_not_to_be() {
     let offers = Host::echo(ServerConfig::default()).await;
     let offers_not = Host::echo(ServerConfig::default().allow_upgrades(false)).await;
+    let refuses = Host::echo(ServerConfig::default().transports([Transport::Polling])).await;
+    let both = [Transport::WebSocket, Transport::Polling];
+    let has_failed = ClientConfig::default().transports(both);
+    let has_failed = has_failed
+        .try_all_transports(true)
+        .connector(Detour::of_the_first(refuses.address));
     for (host, config) in [
         (&offers, ClientConfig::default().upgrade(false)),
         (&offers, only(Transport::Polling)),
         (&offers_not, ClientConfig::default()),
+        (&offers, has_failed),
     ] {
         let mut socket = host.connect(&config).await.unwrap();
         for _ in 0..5 {
@@ -82,30 +91,35 @@ async fn nothing_is_upgraded_that_is_not_to_be() {
     }
 }
 
-/// A server for candidates, which answers the probe with these bytes or never opens.
-async fn bad_candidate(frames: Option<&'static [u8]>) -> std::net::SocketAddr {
+/// The answer to the request of a WebSocket.
+pub(super) fn accepted(head: &str) -> String {
+    let key = head.lines().find_map(|line| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case("sec-websocket-key")
+            .then_some(value)
+    });
+    let accept = tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
+    format!(
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
+    )
+}
+
+/// A server for candidates, which answers the probe with these bytes or never opens. Its task ends when it is given up.
+async fn bad_candidate(frames: Option<&'static [u8]>) -> (SocketAddr, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    let task = tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let (mut stream, head) = request(stream).await;
-        let Some(frames) = frames else {
-            std::future::pending().await
-        };
-        let key = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("sec-websocket-key")
-                .then(|| value.to_owned())
-        });
-        let accept = tungstenite::handshake::derive_accept_key(key.unwrap().as_bytes());
-        let answer = format!(
-            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        );
-        stream.write_all(answer.as_bytes()).await.unwrap();
-        stream.write_all(frames).await.unwrap();
-        std::future::pending::<()>().await
+        if let Some(frames) = frames {
+            let answer = accepted(&head);
+            stream.write_all(answer.as_bytes()).await.unwrap();
+            stream.write_all(frames).await.unwrap();
+        }
+        // It may as well end with an error.
+        let _ = stream.read_to_end(&mut Vec::new()).await;
     });
-    address
+    (address, task)
 }
 
 #[tokio::test]
@@ -119,13 +133,16 @@ async fn a_failed_probe_leaves_the_session_on_polling() {
         None,
     ] {
         let host = Host::echo(ServerConfig::default()).await;
+        let (address, candidate) = bad_candidate(frames).await;
         let config = ClientConfig::default()
             .upgrade_timeout(Duration::from_millis(50))
-            .connector(Detour::of_the_second(bad_candidate(frames).await));
+            .connector(Detour::of_the_second(address));
         let mut socket = host.connect(&config).await.unwrap();
-        // Beyond the upgrade's timeout.
-        let silence = tokio::time::timeout(Duration::from_millis(150), socket.recv()).await;
-        assert!(silence.is_err(), "{frames:?}: {silence:?}");
+        // Until it is given up.
+        tokio::select! {
+            message = socket.recv() => panic!("{frames:?}: {message:?}"),
+            result = soon(candidate) => result.unwrap(),
+        }
         check_echo(&mut socket).await;
         assert_eq!(socket.transport(), Transport::Polling);
     }

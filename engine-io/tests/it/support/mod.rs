@@ -4,23 +4,27 @@ mod http;
 mod polling;
 mod websocket;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::Location;
 use std::sync::mpsc;
 use std::time::Duration;
 
 use engine_io::{CloseReason, Message, Sender, Server, ServerConfig, Socket};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 pub(crate) use http::{Http, Reply};
 pub(crate) use polling::Polling;
-pub(crate) use websocket::{Frame, Header, WebSocket, upgrade_headers};
+pub(crate) use websocket::{Frame, Header, Narrow, WebSocket, upgrade_headers};
 
 /// What does not happen within this time does not happen.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Long enough to be sure that something waits.
-const WHILE: Duration = Duration::from_millis(100);
+/// So often everybody who has something to do has a turn until it is sure that something waits.
+const TURNS: usize = 200;
 
 /// Waits for what must happen.
 #[track_caller]
@@ -33,14 +37,24 @@ pub(crate) fn soon<F: Future>(future: F) -> impl Future<Output = F::Output> {
     }
 }
 
-/// Checks that something waits.
+/// Checks that something waits: all others on this thread, who are all there are, have done what there was to do. What was sent to them is there, since nothing
+/// leaves the machine.
 #[track_caller]
 pub(crate) fn not_yet<F: Future + Unpin>(future: &mut F) -> impl Future<Output = ()> {
     let caller = Location::caller();
     async move {
-        if tokio::time::timeout(WHILE, future).await.is_ok() {
-            panic!("{caller}: happened too early");
+        tokio::select! {
+            biased;
+            _ = future => panic!("{caller}: happened too early"),
+            () = settled() => {}
         }
+    }
+}
+
+/// All others on this thread have done what there was to do.
+pub(crate) async fn settled() {
+    for _ in 0..TURNS {
+        tokio::task::yield_now().await;
     }
 }
 
@@ -156,11 +170,32 @@ impl Host {
         (websocket, self.accept().await)
     }
 
+    /// The same over a stream in memory that holds no more than so many bytes: what is written to it arrives at once, or waits until the peer reads.
+    pub(crate) async fn narrow_pair(&self, bytes: usize) -> (Narrow, Socket) {
+        let (theirs, ours) = tokio::io::duplex(bytes);
+        tokio::spawn(serve_stream(self.server.clone(), theirs));
+        (WebSocket::over_stream(ours).await, self.accept().await)
+    }
+
     /// Stops listening and waits for the listener to end.
     pub(crate) async fn stop(self) {
         let _ = self.stop.send(());
         soon(self.task).await.unwrap();
     }
+}
+
+/// Serves the engine on a stream of any kind.
+pub(crate) async fn serve_stream<S>(server: Server, stream: S)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = server.service();
+    let service = hyper::service::service_fn(move |request| {
+        let response = hyper::service::Service::call(&service, request);
+        async { Ok::<_, Infallible>(response.await.unwrap_or_else(|never| match never {})) }
+    });
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+    let _ = connection.with_upgrades().await;
 }
 
 /// Sends every message back until the session is over.

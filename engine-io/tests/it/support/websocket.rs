@@ -4,17 +4,22 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::SocketAddr;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadHalf, WriteHalf,
+};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tungstenite::protocol::{Role, WebSocketContext};
 
 use super::{Http, soon};
 
-pub(crate) struct WebSocket {
-    pub(crate) reader: WsReader,
-    pub(crate) writer: WsWriter,
+pub(crate) struct WebSocket<R = OwnedReadHalf, W = OwnedWriteHalf> {
+    pub(crate) reader: WsReader<R>,
+    pub(crate) writer: WsWriter<W>,
 }
+
+/// One over a stream in memory.
+pub(crate) type Narrow = WebSocket<ReadHalf<DuplexStream>, WriteHalf<DuplexStream>>;
 
 /// What arrives.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,10 +42,8 @@ impl WebSocket {
         Self::over(Http::connect(address).await, query).await
     }
 
-    pub(crate) async fn over(mut http: Http, query: &str) -> Self {
-        let target = format!("/engine.io/?EIO=4&transport=websocket{query}");
-        let reply = http.request("GET", &target, upgrade_headers(), b"").await;
-        assert_eq!(reply.status, 101, "{}", reply.text());
+    pub(crate) async fn over(http: Http, query: &str) -> Self {
+        let http = upgrade(http, query).await;
         Self::new(http.stream, http.ahead)
     }
 
@@ -50,6 +53,38 @@ impl WebSocket {
 
     pub(crate) fn with_role(stream: TcpStream, ahead: Vec<u8>, role: Role) -> Self {
         let (read, write) = stream.into_split();
+        Self::of_halves(read, write, ahead, role)
+    }
+
+    /// Closes with a reset.
+    pub(crate) fn reset(self) {
+        let stream = self
+            .reader
+            .stream
+            .reunite(self.writer.stream)
+            .expect("the halves belong together");
+        stream.set_zero_linger().unwrap();
+    }
+}
+
+impl Narrow {
+    pub(crate) async fn over_stream(stream: DuplexStream) -> Self {
+        let http = upgrade(Http::over(stream), "").await;
+        let (read, write) = tokio::io::split(http.stream);
+        Self::of_halves(read, write, http.ahead, Role::Client)
+    }
+}
+
+/// A connection that becomes a WebSocket.
+async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(mut http: Http<S>, query: &str) -> Http<S> {
+    let target = format!("/engine.io/?EIO=4&transport=websocket{query}");
+    let reply = http.request("GET", &target, upgrade_headers(), b"").await;
+    assert_eq!(reply.status, 101, "{}", reply.text());
+    http
+}
+
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> WebSocket<R, W> {
+    fn of_halves(read: R, write: W, ahead: Vec<u8>, role: Role) -> Self {
         Self {
             reader: WsReader {
                 stream: read,
@@ -101,25 +136,15 @@ impl WebSocket {
             assert_eq!(self.frame().await, Frame::End, "{caller}");
         })
     }
-
-    /// Closes with a reset.
-    pub(crate) fn reset(self) {
-        let stream = self
-            .reader
-            .stream
-            .reunite(self.writer.stream)
-            .expect("the halves belong together");
-        stream.set_zero_linger().unwrap();
-    }
 }
 
-pub(crate) struct WsReader {
-    stream: OwnedReadHalf,
+pub(crate) struct WsReader<R = OwnedReadHalf> {
+    stream: R,
     context: WebSocketContext,
     pipe: Pipe,
 }
 
-impl WsReader {
+impl<R: AsyncRead + Unpin> WsReader<R> {
     /// The next frame, waited for within bounds.
     pub(crate) async fn frame(&mut self) -> Frame {
         soon(self.next()).await
@@ -181,8 +206,8 @@ impl io::Write for Pipe {
     }
 }
 
-pub(crate) struct WsWriter {
-    pub(crate) stream: OwnedWriteHalf,
+pub(crate) struct WsWriter<W = OwnedWriteHalf> {
+    pub(crate) stream: W,
 }
 
 /// The first byte of a frame.
@@ -221,7 +246,7 @@ impl Header {
     }
 }
 
-impl WsWriter {
+impl<W: AsyncWrite + Unpin> WsWriter<W> {
     pub(crate) async fn send(&mut self, text: &str) {
         self.frame(Header::TEXT, text.as_bytes()).await;
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value as Json, json};
 use socket_io_client::{
-    AckId, Args, ConnectError, Incoming, Manager, ManagerEvent, ManagerEvents, Socket, SocketEvent,
-    Transport, Value,
+    AckError, AckId, Args, ConnectError, Incoming, Manager, ManagerEvent, ManagerEvents, Socket,
+    SocketEvent, Transport, Value,
 };
 
 use crate::json::{from_value, from_values, to_value};
@@ -68,10 +68,10 @@ impl Client {
                 managed.manager.set_reconnect(changed);
             }
             "sync" => {
-                self.settle().await;
+                settle(&self.output).await;
                 self.output.line(json!({"e": "sync", "n": command["n"]}));
             }
-            other => return Err(format!("unknown command {other:?}").into()),
+            _ => return Err("no such command".into()),
         }
         Ok(())
     }
@@ -121,31 +121,42 @@ impl Client {
         lock(names).tags.insert(key.clone(), tag.clone());
         let (names, output) = (names.clone(), self.output.clone());
         tokio::spawn(async move {
-            // Answers are told in the order of everything else. This is for those that are not waited for any more.
-            if answer.await.is_err() && lock(&names).tags.remove(&key).is_some() {
+            // Answers are told in the order of everything else, by a task that has its turn first. This is for those that are not waited for any more.
+            match answer.await {
+                Ok(_) => return,
+                Err(AckError::Timeout(_)) => {}
+                Err(_) => settle(&output).await,
+            }
+            if lock(&names).tags.remove(&key).is_some() {
                 output.line(json!({"sock": sock, "e": "ack-error", "tag": tag}));
             }
         });
     }
 
-    /// Lets everything be told that has happened.
-    async fn settle(&self) {
-        loop {
-            let before = self.output.lines();
-            // Everything that is ready runs before this goes on.
-            tokio::task::yield_now().await;
-            tokio::task::yield_now().await;
-            if self.output.lines() == before {
-                return;
-            }
-        }
-    }
-
     pub(crate) async fn close(&self) {
-        for managed in self.managers.values() {
-            managed.manager.close().await;
+        let managers = self.managers.values();
+        // At the same time: each may have to wait for its server.
+        let closing: Vec<_> = managers
+            .map(|managed| managed.manager.clone())
+            .map(|manager| tokio::spawn(async move { manager.close().await }))
+            .collect();
+        for closed in closing {
+            let _ = closed.await;
         }
-        self.settle().await;
+        settle(&self.output).await;
+    }
+}
+
+/// Lets everything be told that has happened.
+async fn settle(output: &Output) {
+    loop {
+        let before = output.lines();
+        // Everything that is ready runs before this goes on.
+        tokio::task::yield_now().await;
+        tokio::task::yield_now().await;
+        if output.lines() == before {
+            return;
+        }
     }
 }
 

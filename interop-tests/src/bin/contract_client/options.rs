@@ -13,8 +13,16 @@ use socket_io_client::{
 /// How long an acknowledgement may take where events are repeated and nothing is said about it.
 const ACK_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Where a manager is made, the official client takes 0 for "not given"; later it is 0.
+const ZERO_IS_DEFAULT: [&str; 3] = [
+    "reconnectionAttempts",
+    "reconnectionDelay",
+    "reconnectionDelayMax",
+];
+
 fn millis(json: &Json) -> Option<Duration> {
-    json.as_f64().map(|ms| Duration::from_secs_f64(ms / 1000.0))
+    let seconds = json.as_f64()?.max(0.0) / 1000.0;
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 fn pairs(json: &Json) -> impl Iterator<Item = (&String, String)> {
@@ -27,9 +35,17 @@ fn pairs(json: &Json) -> impl Iterator<Item = (&String, String)> {
 
 /// The options of the connection.
 pub(crate) fn manager(url: &str, opts: &Json) -> Result<ManagerBuilder, Box<dyn Error>> {
-    let mut builder = Manager::builder(url).reconnect(reconnect(Reconnect::default(), opts));
+    let mut waits = opts.clone();
+    for name in ZERO_IS_DEFAULT {
+        if waits[name] == 0 {
+            waits[name] = Json::Null;
+        }
+    }
+    let mut builder = Manager::builder(url).reconnect(reconnect(Reconnect::default(), &waits));
     if let Some(timeout) = millis(&opts["timeout"]) {
         builder = builder.connect_timeout(timeout);
+    } else if opts["timeout"] == false {
+        builder = builder.connect_timeout(None);
     }
     if opts["parser"] == "msgpack" {
         builder = builder.parser(Parser::message_pack());

@@ -8,8 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use socket_io::{
     AckError, Args, Auth, Binary, Data, DisconnectReason, Handshake, Namespace, Parser, RawArgs,
-    RecoveryConfig, Refusal, Socket, SocketIo, State, Value,
+    RecoveryConfig, Refusal, Socket, SocketId, SocketIo, State, Value,
 };
+
+use crate::no_ack;
 
 /// With what reason each socket left, by namespace and id.
 #[derive(Default)]
@@ -55,8 +57,29 @@ async fn authenticate(Auth(auth): Auth<Value>, handshake: Handshake) -> Result<(
 }
 
 async fn deny() -> Result<(), Refusal> {
-    let data = json!({"code": 4031, "reason": "nope", "list": [1, 2]});
+    let data = Denied {
+        code: 4031,
+        reason: "nope",
+        list: [1, 2],
+    };
     Err(Refusal::new("denied").with_data(&data)?)
+}
+
+// Structs keep the order of their members.
+
+#[derive(Serialize)]
+struct Denied {
+    code: u16,
+    reason: &'static str,
+    list: [u8; 2],
+}
+
+#[derive(Serialize)]
+struct Welcome<'a> {
+    nsp: &'a str,
+    sid: &'a SocketId,
+    transport: &'a str,
+    eio: u8,
 }
 
 /// Which sockets `emit-to` means, and what they get.
@@ -82,12 +105,12 @@ fn serve(namespace: Namespace) {
     messages(rooms(sequences(facts(namespace))))
         .on_connect(async |socket: Socket| {
             socket.insert_data(Sequence(Mutex::new((0, true))));
-            let welcome = json!({
-                "nsp": socket.namespace().name().as_str(),
-                "sid": socket.id(),
-                "transport": socket.transport().as_str(),
-                "eio": socket.revision().number(),
-            });
+            let welcome = Welcome {
+                nsp: socket.namespace().name().as_str(),
+                sid: socket.id(),
+                transport: socket.transport().as_str(),
+                eio: socket.revision().number(),
+            };
             socket.emit("welcome", &welcome).map_err(Refusal::from)
         })
         .on_disconnect(
@@ -105,33 +128,33 @@ fn serve(namespace: Namespace) {
 fn messages(namespace: Namespace) -> Namespace {
     namespace
         .on("echo", async |socket: Socket, args: RawArgs| {
-            socket.emit("echo-back", &args).map_err(Refusal::from)
+            no_ack(socket.emit("echo-back", &args));
         })
         .on("echo-ack", async |args: RawArgs| args)
         .on(
             "emit-back",
             async |socket: Socket, Data(Args(args)): Data<Args<Value>>| {
-                let Some((name, rest)) = args.split_first() else {
-                    return Err(Refusal::new("no event named"));
-                };
-                let name = name.as_str().unwrap_or_default();
-                Ok(socket.emit(name, &Args(rest.to_vec()))?)
+                if let Some((name, rest)) = args.split_first() {
+                    let name = name.as_str().unwrap_or_default();
+                    no_ack(socket.emit(name, &Args(rest.to_vec())));
+                }
             },
         )
         .on("ask", async |socket: Socket, args: RawArgs| {
-            let answer: Args<Value> = socket.emit_with_ack("question", &args).await?;
-            Ok::<_, Refusal>(socket.emit("answer", &answer)?)
+            match socket.emit_with_ack::<Args<Value>>("question", &args).await {
+                Ok(answer) => no_ack(socket.emit("answer", &answer)),
+                Err(_) => {}
+            }
         })
         .on(
             "ask-timeout",
             async |socket: Socket, Data(ms): Data<u64>| {
                 let question = socket.emit_with_ack::<Args<Value>>("question", "timeout");
                 match question.timeout(Duration::from_millis(ms)).await {
-                    Ok(answer) => socket.emit("answer", &answer)?,
-                    Err(AckError::Timeout(_)) => socket.emit("answer-timeout", &())?,
-                    Err(error) => return Err(error.into()),
+                    Ok(answer) => no_ack(socket.emit("answer", &answer)),
+                    Err(AckError::Timeout(_)) => no_ack(socket.emit("answer-timeout", &())),
+                    Err(_) => {}
                 }
-                Ok::<_, Refusal>(())
             },
         )
         .on(
@@ -148,9 +171,7 @@ fn messages(namespace: Namespace) -> Namespace {
             "binary-gen",
             async |socket: Socket, Data(n): Data<usize>| {
                 let bytes: Vec<u8> = (0..n).map(|i| i as u8).collect();
-                socket
-                    .emit("binary", &Binary::from(bytes))
-                    .map_err(Refusal::from)
+                no_ack(socket.emit("binary", &Binary::from(bytes)));
             },
         )
         .on(
@@ -166,7 +187,7 @@ fn messages(namespace: Namespace) -> Namespace {
             },
         )
         .on("big", async |socket: Socket, Data(n): Data<usize>| {
-            socket.emit("big", &"x".repeat(n)).map_err(Refusal::from)
+            no_ack(socket.emit("big", &"x".repeat(n)));
         })
         .on("late", async |Data(ms): Data<u64>| {
             tokio::time::sleep(Duration::from_millis(ms)).await;
@@ -200,8 +221,7 @@ fn rooms(namespace: Namespace) -> Namespace {
                     _ => socket.namespace().all(),
                 };
                 let chosen = everybody.to(wanted.rooms).except(wanted.except);
-                chosen.emit(&wanted.ev, &Args(wanted.args))?;
-                Ok::<_, Refusal>(())
+                no_ack(chosen.emit(&wanted.ev, &Args(wanted.args)));
             },
         )
         .on(
@@ -226,17 +246,17 @@ fn sequences(namespace: Namespace) -> Namespace {
     namespace
         .on("burst", async |socket: Socket, Data(n): Data<u64>| {
             for i in 0..n {
-                socket.emit("seq", &i)?;
+                no_ack(socket.emit("seq", &i));
             }
-            Ok::<_, Refusal>(socket.emit("seq-done", &n)?)
+            no_ack(socket.emit("seq-done", &n));
         })
         .on(
             "volatile-burst",
             async |socket: Socket, Data(n): Data<u64>| {
                 for i in 0..n {
-                    socket.volatile().emit("v", &i)?;
+                    no_ack(socket.volatile().emit("v", &i));
                 }
-                Ok::<_, Refusal>(socket.emit("v-done", &n)?)
+                no_ack(socket.emit("v-done", &n));
             },
         )
         .on("seq-in", async |socket: Socket, Data(i): Data<u64>| {

@@ -15,9 +15,11 @@ pub(crate) fn protocol() -> Server {
         .ping_interval(Duration::from_millis(300))
         .ping_timeout(crate::ping_timeout());
     let server = Server::new(config);
-    accept(server.clone(), |socket, message| {
-        socket.send(message).is_ok()
-    });
+    accept(
+        server.clone(),
+        |_| true,
+        |socket, message| socket.send(message).is_ok(),
+    );
     server
 }
 
@@ -26,7 +28,6 @@ pub(crate) fn client() -> RecordingService {
     let config = ServerConfig::default()
         .ping_interval(Duration::from_millis(500))
         .max_payload(100)
-        .initial_packet("hi")
         .allow_request(|request| {
             let mut query = request.uri.query().unwrap_or_default().split('&');
             let denied = query.any(|pair| pair.split('=').next() == Some("deny"));
@@ -51,9 +52,11 @@ pub(crate) fn client() -> RecordingService {
         posts: Posts::default(),
     };
     let posts = service.posts.clone();
-    accept(server, move |socket, message| {
-        answer(socket, message, &posts)
-    });
+    accept(
+        server,
+        |socket| socket.send("hi").is_ok(),
+        move |socket, message| answer(socket, message, &posts),
+    );
     service
 }
 
@@ -111,12 +114,19 @@ fn answer(socket: &Socket, message: Message, posts: &Posts) -> bool {
     socket.send(reply).is_ok()
 }
 
-/// One task per session; it ends with the session or when `answer` says false.
-fn accept(server: Server, answer: impl Fn(&Socket, Message) -> bool + Send + Sync + 'static) {
+/// One task per session, which `greet` is the first to see; it ends with the session or when `answer` says false.
+fn accept(
+    server: Server,
+    greet: fn(&Socket) -> bool,
+    answer: impl Fn(&Socket, Message) -> bool + Send + Sync + 'static,
+) {
     let answer = Arc::new(answer);
     tokio::spawn(async move {
         while let Some(mut socket) = server.accept().await {
             let answer = answer.clone();
+            if !greet(&socket) {
+                continue;
+            }
             tokio::spawn(async move {
                 while let Some(message) = socket.recv().await {
                     if !answer(&socket, message) {

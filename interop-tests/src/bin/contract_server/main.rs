@@ -42,6 +42,9 @@ fn ping_timeout() -> Duration {
     Duration::from_millis(set.and_then(|time| time.parse().ok()).unwrap_or(200))
 }
 
+/// How an event ends that is not acknowledged: a `Result` would be. What could not be sent was for a client that has left.
+fn no_ack<T, E>(_: Result<T, E>) {}
+
 async fn serve(
     io: &SocketIo,
     address: (&str, u16),

@@ -88,7 +88,7 @@ fn a_server_that_owes_the_answer_gets_another_connection() {
 fn a_confirmation_without_an_id_is_none() {
     let mut rig = Rig::new();
     let socket = rig.socket("/");
-    for answer in ["0", "0{}", r#"0{"sid":null}"#] {
+    for answer in ["0", "0{}", r#"0{"sid":null}"#, r#"0{"sid":""}"#] {
         rig.connect(socket);
         rig.opened();
         rig.forget();
@@ -130,6 +130,65 @@ fn a_refusal_may_be_a_bare_message() {
     rig.receive(r#"4/foo,{"message":"no"}"#);
     rig.receive(r#"4{"message":"no"}"#);
     rig.check(&[]);
+}
+
+#[test]
+fn who_leaves_before_the_answer_is_not_in_the_namespace_afterwards() {
+    let mut rig = Rig::new();
+    rig.joined("/foo");
+    let socket = rig.socket("/");
+    rig.connect(socket);
+    rig.core.disconnect(socket);
+    rig.check_sent(&["40"]);
+    rig.receive(r#"0{"sid":"a"}"#);
+    rig.check_sent(&["41"]);
+    // The same for one that is not there any more.
+    rig.connect(socket);
+    rig.core.remove(socket);
+    rig.check_sent(&["40"]);
+    rig.receive(r#"0{"sid":"b"}"#);
+    rig.check_sent(&["41"]);
+    // One who has been refused has not joined.
+    rig.receive(r#"4{"message":"no"}"#);
+    rig.check_sent(&[]);
+    rig.check(&[]);
+    assert!(rig.core.is_open());
+}
+
+#[test]
+fn sockets_join_in_the_order_in_which_they_were_told_to() {
+    let mut rig = Rig::new();
+    let first = rig.joined("/");
+    rig.joined("/foo");
+    rig.core.disconnect(first);
+    rig.join(first);
+    rig.closed();
+    rig.check(&[
+        "/foo disconnect:transport close",
+        "/ disconnect:transport close",
+        "close:transport close",
+    ]);
+    rig.wait(SECOND);
+    rig.opened();
+    rig.check_sent(&["40/foo,", "40"]);
+}
+
+#[test]
+fn who_has_not_joined_is_told_what_broke_the_connection() {
+    let mut rig = Rig::new();
+    rig.joined("/foo");
+    let socket = rig.socket("/");
+    rig.connect(socket);
+    rig.forget();
+    let reason = DisconnectReason::TransportError;
+    rig.core
+        .handle_closed(rig.now, rig.random, reason, Some("400"));
+    rig.check(&[
+        "/ connect_error",
+        "/foo disconnect:transport error",
+        "/ disconnect:transport error",
+        "close:transport error",
+    ]);
 }
 
 #[test]

@@ -267,3 +267,38 @@ fn closing_the_manager_ends_every_socket() {
     rig.check(&["close:forced close"]);
     assert_eq!(rig.core.deadline(), None);
 }
+
+#[test]
+fn no_time_is_too_long_to_wait() {
+    let forever = Duration::MAX;
+    let mut rig = Rig::with(|config| {
+        config.connect_timeout = Some(forever);
+        (config.reconnect.delay, config.reconnect.delay_max) = (forever, forever);
+    });
+    let socket = rig.socket_with("/", |config| {
+        config.join_timeout = Some(forever);
+        config.retries = Some(Retries {
+            retries: 1,
+            ack_timeout: forever,
+        });
+    });
+    let years = |rig: &mut Rig| {
+        rig.settle();
+        let deadline = rig.core.deadline().expect("something is due");
+        assert!(deadline - rig.now > 1000 * 3600 * SECOND);
+    };
+    rig.connect(socket);
+    years(&mut rig);
+    rig.opened();
+    years(&mut rig);
+    rig.receive(r#"0{"sid":"s"}"#);
+    let id = rig.core.next_ack_id(socket);
+    let emission = rig.emission(socket, "a", Some(id), false);
+    let emitted = rig
+        .core
+        .emit_repeatedly(rig.now, socket, emission, id, None);
+    assert_eq!(emitted, Ok(()));
+    years(&mut rig);
+    rig.closed();
+    years(&mut rig);
+}

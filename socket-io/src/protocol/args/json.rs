@@ -155,7 +155,13 @@ impl JsonArgs {
                 Err(_) => read_leniently(text, &[], visitor()),
             };
         };
-        binary::sharing(attachments, || read_leniently(text, attachments, visitor()))
+        let value = binary::sharing(attachments, || read_leniently(text, attachments, visitor()));
+        if let Err(ArgsError::Mismatch(_)) = value {
+            // Reading stopped there; what is behind it may be worse.
+            let ignoring = ArgsVisitor::new(self.start > 1, Wanted::All);
+            let () = read_leniently(text, attachments, ignoring)?;
+        }
+        value
     }
 }
 

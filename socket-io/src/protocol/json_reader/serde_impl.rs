@@ -9,12 +9,12 @@ use std::borrow::Cow;
 
 use serde::de::value::{BorrowedStrDeserializer, CowStrDeserializer};
 use serde::de::{
-    self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    self, DeserializeSeed, Deserializer, EnumAccess, IgnoredAny, IntoDeserializer, MapAccess,
+    SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
-use super::{JsonReader, ReadError};
+use super::{JsonReader, MAX_DEPTH, ReadError};
 use crate::protocol::raw_json::RAW_VALUE;
 
 impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
@@ -119,7 +119,13 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
     }
 
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ReadError> {
-        self.skip()?;
+        match self.peek() {
+            // A placeholder that names no attachment is a violation of the protocol, wanted or not. What is too deep is nobody's business here.
+            Some(b'[' | b'{') if !self.attachments.is_empty() && self.depth < MAX_DEPTH => {
+                (&mut *self).deserialize_any(IgnoredAny)?;
+            }
+            _ => self.skip()?,
+        }
         visitor.visit_unit()
     }
 

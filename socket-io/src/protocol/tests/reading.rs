@@ -186,6 +186,36 @@ fn placeholders_name_an_attachment() {
 }
 
 #[test]
+fn placeholders_name_an_attachment_where_nobody_reads_them_too() {
+    #[derive(Debug, Deserialize)]
+    struct Known {}
+
+    let wrong = r#"{"_placeholder":true,"num":2}"#;
+    let error = Some(ArgsError::IllegalAttachment);
+    for json in [
+        format!("1,{wrong}"),
+        format!(r#"1,[{{"a":[{wrong}]}}]"#),
+        format!(r#"1,{{"_placeholder":true,"num":0}},{{"a":{wrong}}}"#),
+    ] {
+        let args = binary(&json);
+        assert_eq!(args.parse_first::<i32>().err(), error, "{json}");
+        assert_eq!(args.parse::<()>().err(), error, "{json}");
+        // Behind an argument of another type.
+        assert_eq!(args.parse_first::<bool>().err(), error, "{json}");
+    }
+    let member = binary(&format!(r#"{{"a":{wrong}}}"#));
+    assert_eq!(member.parse_first::<Known>().err(), error);
+    let fine = binary(r#"1,[{"_placeholder":true,"num":1}],{"a":[]}"#);
+    assert_eq!(fine.parse_first::<i32>(), Ok(1));
+    assert_eq!(fine.parse::<()>(), Ok(()));
+    let mismatch = fine.parse_first::<bool>();
+    assert!(
+        matches!(mismatch, Err(ArgsError::Mismatch(_))),
+        "{mismatch:?}"
+    );
+}
+
+#[test]
 fn placeholders_of_a_plain_packet_are_ordinary_objects() {
     #[derive(Debug, PartialEq, Deserialize)]
     struct Lookalike {

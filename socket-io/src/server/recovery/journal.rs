@@ -29,10 +29,10 @@ use super::offset::Offset;
 use super::round::Round;
 use super::store::{SessionStore, StoreError, StoredSession, end_of};
 use crate::adapter::{Flags, HoldBack, SocketId, Target};
+use crate::panic::{CatchPanic, Panic, caught};
 use crate::protocol::{DisconnectReason, Encoded, Outgoing};
 use crate::server::connection::Connection;
 use crate::server::emit::{Outcome, flagged, push, report_overflow};
-use crate::server::handler::{CatchPanic, Panic, caught};
 use crate::server::packet::EventPacket;
 use crate::server::{EmitError, Namespace, Socket};
 

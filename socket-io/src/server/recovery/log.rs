@@ -239,6 +239,74 @@ mod tests {
         assert_eq!(missed(&log, 5, &[]), Some(vec![6]));
     }
 
+    /// Appends an event of exactly so many bytes, all counted.
+    fn append_sized(log: &mut Log, size: usize) {
+        const SOME: usize = 1000;
+        let event = |bytes| {
+            let target = Target::default();
+            LoggedEvent::sent("/".into(), log.next(), target, packet(bytes))
+        };
+        let event = event(SOME + size - event(SOME).size());
+        assert_eq!(event.size(), size);
+        log.append(Instant::now(), Arc::new(event));
+    }
+
+    #[test]
+    fn the_bytes_go_up_to_the_limit_and_no_further() {
+        let limits = Limits {
+            bytes: 6000,
+            ..LIMITS
+        };
+        for (last, first_stays) in [(1999, true), (2000, true), (2001, false)] {
+            let mut log = Log::new(7, limits, Total::new(usize::MAX));
+            for size in [2000, 2000, last] {
+                append_sized(&mut log, size);
+            }
+            assert_eq!(missed(&log, 0, &[]).is_some(), first_stays, "{last}");
+            assert_eq!(missed(&log, 1, &[]), Some(vec![2, 3]));
+        }
+        // A single event, too.
+        for (size, stays) in [(5999, true), (6000, true), (6001, false)] {
+            let mut log = Log::new(7, limits, Total::new(usize::MAX));
+            append_sized(&mut log, size);
+            assert_eq!(missed(&log, 0, &[]).is_some(), stays, "{size}");
+        }
+    }
+
+    #[test]
+    fn all_logs_together_go_up_to_the_limit_and_their_shares_and_no_further() {
+        const LIMIT: usize = 24_000;
+        // What each of the logs keeps that come one after the other, and whether the last keeps its event.
+        for (sizes, stays) in [
+            // One alone may have half of the limit.
+            (&[11_999][..], true),
+            (&[12_000], true),
+            (&[12_001], false),
+            // While there is less than half of it, anybody may have it; from then on, the second half of that half.
+            (&[4000, 7999], true),
+            (&[4000, 8000], true),
+            (&[4000, 8001], false),
+            (&[12_000, 5999], true),
+            (&[12_000, 6000], true),
+            (&[12_000, 6001], false),
+            // Less than a share each, and together all there is.
+            (&[12_000, 6000, 4000, 1999], true),
+            (&[12_000, 6000, 4000, 2000], true),
+            (&[12_000, 6000, 4000, 2001], false),
+        ] {
+            let total = Total::new(LIMIT);
+            let mut logs = Vec::new();
+            for &size in sizes {
+                let mut log = Log::new(logs.len() as u64, LIMITS, total.clone());
+                append_sized(&mut log, size);
+                logs.push(log);
+            }
+            let last = logs.pop().unwrap();
+            assert_eq!(missed(&last, 0, &[]).is_some(), stays, "{sizes:?}");
+            assert!(logs.iter().all(|log| missed(log, 0, &[]).is_some()));
+        }
+    }
+
     #[test]
     fn events_are_forgotten_with_time_and_their_memory_goes_back() {
         let start = Instant::now();

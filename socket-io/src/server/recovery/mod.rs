@@ -34,8 +34,8 @@ pub(crate) use round::Round;
 pub use store::{MemorySessionStore, SessionStore, StoreError, StoreFuture, StoredSession};
 
 use self::log::{Log, Total};
-use super::handler::{Panic, caught};
 use super::{Inner, SocketIo};
+use crate::panic::{Panic, caught};
 
 /// How often what is too old is looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(30);

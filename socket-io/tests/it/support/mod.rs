@@ -45,6 +45,27 @@ pub(crate) fn until(condition: impl Fn() -> bool) -> impl Future<Output = ()> {
     })
 }
 
+/// Everybody on this thread has done what there was to do, as far as it does not wait for the test. What goes over a network has arrived, since it does not leave
+/// the machine.
+pub(crate) async fn settled() {
+    for _ in 0..200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Checks that something waits.
+#[track_caller]
+pub(crate) fn not_yet<F: Future + Unpin>(future: &mut F) -> impl Future<Output = ()> {
+    let caller = Location::caller();
+    async move {
+        tokio::select! {
+            biased;
+            _ = future => panic!("{caller}: happened too early"),
+            () = settled() => {}
+        }
+    }
+}
+
 /// What handlers tell the test; they take it as `State<Log>`.
 #[derive(Clone)]
 pub(crate) struct Log(UnboundedSender<String>);
