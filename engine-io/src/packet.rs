@@ -104,7 +104,12 @@ impl Packet {
     ///
     /// [`DecodeError`] when the first character is no packet type, or base64 is not decodable.
     pub fn decode(text: &Text) -> Result<Self, DecodeError> {
-        let mut characters = text.chars();
+        Self::decode_in(text, text)
+    }
+
+    /// The same with a part of the text.
+    pub(crate) fn decode_in(text: &Text, part: &str) -> Result<Self, DecodeError> {
+        let mut characters = part.chars();
         let kind = characters.next().ok_or(DecodeError::Empty)?;
         let data = characters.as_str();
         match kind {

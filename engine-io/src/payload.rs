@@ -28,7 +28,7 @@ pub fn decode_payload(
                 return None;
             }
             let packet = if index < limit {
-                Packet::decode(&body.slice_ref(item))
+                Packet::decode_in(body, item)
             } else {
                 Err(DecodeError::TooManyPackets { limit })
             };

@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use crate::connection::Shared;
 use crate::sid::Sid;
 use crate::stats::Stats;
+use crate::transport::Transport;
 
 /// After so many removals it is looked whether memory should go back: the look takes each shard's lock, and a few idle entries cost little.
 const REMOVALS_PER_LOOK: u64 = 64;
@@ -34,15 +35,15 @@ pub(crate) struct Registry {
 /// A session, found by its id without a copy of that.
 struct BySid(Arc<Shared>);
 
-impl Borrow<str> for BySid {
-    fn borrow(&self) -> &str {
-        &self.0.sid
+impl Borrow<[u8]> for BySid {
+    fn borrow(&self) -> &[u8] {
+        self.0.sid.as_bytes()
     }
 }
 
 impl Hash for BySid {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.0.sid.as_str().hash(state);
+        self.0.sid.as_bytes().hash(state);
     }
 }
 
@@ -110,14 +111,16 @@ impl Registry {
 
     /// Whether a session has that id.
     pub(crate) fn contains(&self, sid: &Sid) -> bool {
-        self.sessions.contains(sid.as_str())
+        self.sessions.contains(sid.as_bytes())
     }
 
-    /// The session of that id, unless it is over.
-    pub(crate) fn find(&self, sid: &str) -> Option<Arc<Shared>> {
-        let shared = self.sessions.get(sid)?.0.clone();
-        let closed = shared.lock().is_closed();
-        (!closed).then_some(shared)
+    /// The session of that id and its transport, unless it is over.
+    pub(crate) fn find(&self, sid: &str) -> Option<(Arc<Shared>, Transport)> {
+        let shared = self.sessions.get(sid.as_bytes())?.0.clone();
+        let state = shared.lock();
+        let transport = (!state.is_closed()).then(|| state.session.transport());
+        drop(state);
+        Some((shared, transport?))
     }
 
     /// Removes that session, and no later one of the same id. False when it is gone already.
@@ -125,7 +128,7 @@ impl Registry {
         let mut ended = self.ended.lock();
         let removed = self
             .sessions
-            .remove_if(shared.sid.as_str(), |known| Arc::ptr_eq(&known.0, shared));
+            .remove_if(shared.sid.as_bytes(), |known| Arc::ptr_eq(&known.0, shared));
         if removed.is_none() {
             return false;
         }

@@ -47,6 +47,13 @@ impl Sid {
             Form::Other(id) => id,
         }
     }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &self.0 {
+            Form::Usual(id) => id,
+            Form::Other(id) => id.as_bytes(),
+        }
+    }
 }
 
 impl From<&str> for Sid {

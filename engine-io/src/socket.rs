@@ -289,7 +289,7 @@ impl Socket {
         if !broken && (!read || !self.inbox.is_empty()) {
             return false;
         }
-        let mut arrived = SPARE.take();
+        let mut arrived = spare();
         let result = match websocket.poll_read(cx, &mut arrived) {
             Poll::Ready(result) => result,
             Poll::Pending if broken => Err(End::Failed),
@@ -470,6 +470,11 @@ impl Socket {
 thread_local! {
     /// An idle connection holds no queue, but the thread has one for the next that reads.
     static SPARE: Cell<VecDeque<Message>> = const { Cell::new(VecDeque::new()) };
+}
+
+/// An empty queue, with room if the thread has one.
+pub(crate) fn spare() -> VecDeque<Message> {
+    SPARE.take()
 }
 
 /// The queue has been emptied.

@@ -220,16 +220,7 @@ impl Shared {
             (Some(_), None) => true,
             (None, _) => false,
         };
-        let wakers = state.woken(sooner);
-        let drained = match state.session.drained() {
-            Some(_) => state.draining.take(),
-            None => None,
-        };
-        drop(state);
-        wakers.into_iter().flatten().for_each(Waker::wake);
-        if let Some(drained) = drained {
-            drained.notify_waiters();
-        }
+        wake(state, sooner);
         value
     }
 
@@ -237,11 +228,10 @@ impl Shared {
     pub(crate) fn turn<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let value = change(&mut state);
-        if state.parked.is_none() && state.draining.is_none() {
-            return value;
+        if state.parked.is_some() || state.draining.is_some() {
+            wake(state, false);
         }
-        drop(state);
-        self.update(|_| value)
+        value
     }
 
     /// Queues the frames of one message and writes them, or wakes the one task that can send them. True when it replaced an older one.
@@ -349,6 +339,20 @@ impl Shared {
 
     pub(crate) fn abort(&self) {
         self.update(|state| state.session.abort());
+    }
+}
+
+/// Wakes, without the lock, whoever has something to do; `sooner` says that the session's next deadline is nearer than it was.
+fn wake(mut state: MutexGuard<'_, State>, sooner: bool) {
+    let wakers = state.woken(sooner);
+    let drained = match state.session.drained() {
+        Some(_) => state.draining.take(),
+        None => None,
+    };
+    drop(state);
+    wakers.into_iter().flatten().for_each(Waker::wake);
+    if let Some(drained) = drained {
+        drained.notify_waiters();
     }
 }
 

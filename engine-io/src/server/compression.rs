@@ -60,6 +60,11 @@ impl HttpCompression {
         if body.len() < self.threshold || response.extensions().get::<Incompressible>().is_some() {
             return;
         }
+        // In a box, so that short answers need no room for it.
+        Box::pin(self.compress(response, request)).await;
+    }
+
+    async fn compress(self, response: &mut Response<Bytes>, request: &HeaderMap) {
         let encoding = ContentEncoding::negotiate(request, &OFFERED);
         vary(response.headers_mut(), "Accept-Encoding");
         let Some(encoding) = encoding else { return };

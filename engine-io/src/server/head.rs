@@ -6,25 +6,37 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Request, Response, StatusCode, Uri};
+use http::request::Parts;
+use http::{HeaderMap, Method, Response, StatusCode, Uri, Version};
 use httparse::Status;
 
 /// Headers that a request may have.
 const HEADERS: usize = 64;
 
 /// What a connection's bytes begin with.
-#[allow(clippy::large_enum_variant)] // the usual one, and moved on at once
+#[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Head {
     /// A part of a request's head, or nothing.
     Partial,
-    /// A plain request, with the length of its body.
-    Request(Request<u64>),
+    /// A plain request.
+    Request {
+        /// That of its body.
+        length: u64,
+        /// Whether it names another protocol.
+        upgrades: bool,
+    },
     /// Something else.
     Other,
 }
 
 /// Takes the head of a plain request from the bytes; anything else stays where it is. `matches` says which paths are plain.
-pub(crate) fn take_head(bytes: &mut Bytes, matches: impl Fn(&Uri) -> bool) -> Head {
+///
+/// Nothing but the extensions of what the parts were before is left in those of a plain request; for anything else they mean nothing.
+pub(crate) fn take_head(
+    bytes: &mut Bytes,
+    parts: &mut Parts,
+    matches: impl Fn(&Uri) -> bool,
+) -> Head {
     if bytes.is_empty() {
         return Head::Partial;
     }
@@ -33,11 +45,11 @@ pub(crate) fn take_head(bytes: &mut Bytes, matches: impl Fn(&Uri) -> bool) -> He
     match request.parse_with_uninit_headers(bytes, &mut headers) {
         Ok(Status::Partial) => Head::Partial,
         Err(_) => Head::Other,
-        Ok(Status::Complete(length)) => match plain(&request, bytes, matches) {
+        Ok(Status::Complete(head)) => match plain(&request, bytes, parts, matches) {
             None => Head::Other,
-            Some(request) => {
-                bytes.advance(length);
-                Head::Request(request)
+            Some((length, upgrades)) => {
+                bytes.advance(head);
+                Head::Request { length, upgrades }
             }
         },
     }
@@ -46,21 +58,23 @@ pub(crate) fn take_head(bytes: &mut Bytes, matches: impl Fn(&Uri) -> bool) -> He
 fn plain(
     request: &httparse::Request<'_, '_>,
     bytes: &Bytes,
+    parts: &mut Parts,
     matches: impl Fn(&Uri) -> bool,
-) -> Option<Request<u64>> {
-    let method = match request.method? {
+) -> Option<(u64, bool)> {
+    parts.method = match request.method? {
         "GET" => Method::GET,
         "POST" => Method::POST,
         "OPTIONS" => Method::OPTIONS,
         _ => return None,
     };
     let target = request.path.filter(|path| path.starts_with('/'))?;
-    let uri = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
-    if request.version != Some(1) || !matches(&uri) {
+    parts.uri = Uri::from_maybe_shared(bytes.slice_ref(target.as_bytes())).ok()?;
+    if request.version != Some(1) || !matches(&parts.uri) {
         return None;
     }
-    let mut length = None;
-    let mut headers = HeaderMap::with_capacity(request.headers.len());
+    parts.version = Version::HTTP_11;
+    parts.headers = HeaderMap::with_capacity(request.headers.len());
+    let (mut length, mut upgrades) = (None, false);
     for header in request.headers.iter() {
         let name = HeaderName::from_bytes(header.name.as_bytes()).ok()?;
         let plain = match name {
@@ -75,23 +89,20 @@ fn plain(
                     || option.eq_ignore_ascii_case(b"upgrade")
             }),
             header::TRANSFER_ENCODING | header::EXPECT => false,
+            header::UPGRADE => {
+                upgrades = true;
+                true
+            }
             _ => true,
         };
         if !plain {
             return None;
         }
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(header.value)).ok()?;
-        headers.append(name, value);
+        parts.headers.append(name, value);
     }
     let length = length.unwrap_or(0);
-    if length > 0 && method != Method::POST {
-        return None;
-    }
-    let mut request = Request::new(length);
-    *request.method_mut() = method;
-    *request.uri_mut() = uri;
-    *request.headers_mut() = headers;
-    Some(request)
+    (length == 0 || parts.method == Method::POST).then_some((length, upgrades))
 }
 
 /// Digits only; more than 18 of them are more than anybody has.
@@ -110,7 +121,9 @@ pub(crate) fn write_head(output: &mut Vec<u8>, response: &Response<Bytes>, last:
     output.push(b' ');
     output.extend_from_slice(status.canonical_reason().unwrap_or("").as_bytes());
     output.extend_from_slice(b"\r\n");
+    let mut is_dated = status.is_informational();
     for (name, value) in response.headers() {
+        is_dated |= *name == header::DATE;
         let is_ours = match *name {
             header::CONNECTION => last,
             header::CONTENT_LENGTH | header::TRANSFER_ENCODING => true,
@@ -134,7 +147,7 @@ pub(crate) fn write_head(output: &mut Vec<u8>, response: &Response<Bytes>, last:
             itoa::Buffer::new().format(length).as_bytes(),
         );
     }
-    if !status.is_informational() && !response.headers().contains_key(header::DATE) {
+    if !is_dated {
         put(output, "date", &date());
     }
     output.extend_from_slice(b"\r\n");
@@ -172,10 +185,16 @@ mod tests {
     use super::*;
 
     /// What is taken of a text, and what is left of it.
-    fn take(text: &str) -> (Head, Bytes) {
+    fn take(text: &str) -> (Head, Parts, Bytes) {
         let mut bytes = Bytes::copy_from_slice(text.as_bytes());
-        let head = take_head(&mut bytes, |uri| uri.path().starts_with("/engine.io/"));
-        (head, bytes)
+        // Those of a request before.
+        let before = http::Request::put("/").version(Version::HTTP_2);
+        let before = before.header("Cookie", "a").body(());
+        let mut parts = before.unwrap().into_parts().0;
+        let head = take_head(&mut bytes, &mut parts, |uri| {
+            uri.path().starts_with("/engine.io/")
+        });
+        (head, parts, bytes)
     }
 
     #[test]
@@ -202,27 +221,23 @@ mod tests {
                 7,
             ),
             (
-                "GET /engine.io/?a=b HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive, Upgrade\r\nContent-Length: 0\r\n\r\n",
+                "GET /engine.io/?a=b HTTP/1.1\r\nHost: a\r\nConnection: Keep-Alive, Upgrade\r\nUpgrade: a\r\nContent-Length: 0\r\n\r\n",
                 Method::GET,
                 0,
             ),
         ] {
-            let (head, rest) = take(&format!("{text}more"));
-            let Head::Request(request) = head else {
-                panic!("not taken: {text}");
-            };
-            assert_eq!(
-                (request.method(), *request.body()),
-                (&method, length),
-                "{text}"
-            );
-            assert_eq!(request.uri(), "/engine.io/?a=b");
-            assert_eq!(request.headers()["host"], "a");
+            let (head, parts, rest) = take(&format!("{text}more"));
+            let upgrades = text.contains("Upgrade");
+            assert_eq!(head, Head::Request { length, upgrades }, "{text}");
+            assert_eq!((parts.method, parts.version), (method, Version::HTTP_11));
+            assert_eq!(parts.uri, "/engine.io/?a=b");
+            assert_eq!(parts.headers["host"], "a");
+            assert!(!parts.headers.contains_key("cookie"));
             assert_eq!(rest, "more");
             // Every beginning of it is too little.
             for end in 0..text.len() {
-                let (head, rest) = take(&text[..end]);
-                assert!(matches!(head, Head::Partial), "{}", &text[..end]);
+                let (head, _, rest) = take(&text[..end]);
+                assert_eq!(head, Head::Partial, "{}", &text[..end]);
                 assert_eq!(rest, text[..end]);
             }
         }
@@ -299,8 +314,8 @@ mod tests {
             ("POST /engine.io/ HTTP/1.1", "Content-Length:\r\n"),
         ] {
             let text = format!("{request}\r\n{headers}\r\n1");
-            let (head, rest) = take(&text);
-            assert!(matches!(head, Head::Other), "{text}");
+            let (head, _, rest) = take(&text);
+            assert_eq!(head, Head::Other, "{text}");
             assert_eq!(rest, text);
         }
     }

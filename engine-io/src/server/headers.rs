@@ -5,7 +5,8 @@ use http::request::Parts;
 
 /// What every successful answer to a poll or a POST carries.
 pub(crate) fn common(headers: &mut HeaderMap, request: &Parts) {
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+    headers.insert(header::CACHE_CONTROL, NO_STORE);
     let agent = request
         .headers
         .get(header::USER_AGENT)

@@ -19,9 +19,11 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, Bytes};
-use http::{HeaderMap, Request, Response, StatusCode, header};
+use http::request::Parts;
+use http::{HeaderMap, Request, Response, StatusCode, Uri, header};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
+use tokio::task::unconstrained;
 use tokio::time::Sleep;
 
 use super::body::RequestBody;
@@ -67,13 +69,14 @@ pub(crate) async fn serve<R: Respond>(
         is_over(stopped)
     };
     let mut ahead = Bytes::new();
+    let (mut parts, ()) = Request::new(()).into_parts();
     let mut idle = Idle::default();
     idle.begin();
     loop {
         let mut pieces = 0;
         let head = poll_fn(|cx| -> Poll<io::Result<Head>> {
             loop {
-                match take_head(&mut ahead, |uri| responder.matches(uri)) {
+                match take_head(&mut ahead, &mut parts, |uri| responder.matches(uri)) {
                     Head::Partial if pieces > PIECES || ahead.len() >= READ_SIZE => {
                         return Poll::Ready(Ok(Head::Other));
                     }
@@ -97,8 +100,8 @@ pub(crate) async fn serve<R: Respond>(
                 pieces += 1;
             }
         });
-        let mut request = match head.await? {
-            Head::Request(request) => request,
+        let (length, upgrades) = match head.await? {
+            Head::Request { length, upgrades } => (length, upgrades),
             Head::Other => return Ok(Some((stream, ahead))),
             Head::Partial => {
                 shutdown(stream).await;
@@ -106,21 +109,27 @@ pub(crate) async fn serve<R: Respond>(
             }
         };
 
-        request.extensions_mut().insert(info);
-        let mut upgrade = None;
-        if wants_upgrade(request.headers()) {
-            upgrade = Some(upgraded::offer(request.extensions_mut()));
+        match parts.extensions.get_mut() {
+            Some(known) => *known = info,
+            None => _ = parts.extensions.insert(info),
         }
-        let (parts, length) = request.into_parts();
+        let mut upgrade = None;
+        if upgrades && wants_upgrade(&parts.headers) {
+            upgrade = Some(upgraded::offer(&mut parts.extensions));
+        }
         let here = usize::try_from(length)
             .unwrap_or(usize::MAX)
             .min(ahead.len());
-        let (body, mut source) = RequestBody::new(ahead.split_to(here), length, stream);
-        if ahead.is_empty() {
-            // It would keep the request's memory.
-            ahead = Bytes::new();
-        }
-        let mut responding = Box::pin(responder.respond(Request::from_parts(parts, body)));
+        // What is empty would keep the request's memory.
+        let body = if here == ahead.len() {
+            std::mem::take(&mut ahead)
+        } else if here > 0 {
+            ahead.split_to(here)
+        } else {
+            Bytes::new()
+        };
+        let (body, mut source) = RequestBody::new(body, length, stream);
+        let mut responding = Box::pin(responder.respond(&mut parts, body));
         let response = poll_fn(|cx| -> Poll<io::Result<_>> {
             if let Poll::Ready(response) = responding.as_mut().poll(cx) {
                 return Poll::Ready(Ok(Some(response)));
@@ -136,6 +145,7 @@ pub(crate) async fn serve<R: Respond>(
         });
         let response = response.await;
         drop(responding);
+        forget(&mut parts);
         let Some(response) = response? else {
             return Ok(None);
         };
@@ -145,14 +155,16 @@ pub(crate) async fn serve<R: Respond>(
         };
         stream = returned;
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-            write(&mut stream, response, false, &mut idle).await?;
+            let (output, body) = encode(response, false);
+            write(&mut stream, output, body, &mut idle).await?;
             if let Some(upgrade) = upgrade {
                 let _ = upgrade.send((stream, ahead));
             }
             return Ok(None);
         }
         let last = unread > DISCARDED || says_close(response.headers()) || is_over(stopped);
-        write(&mut stream, response, last, &mut idle).await?;
+        let (output, body) = encode(response, last);
+        write(&mut stream, output, body, &mut idle).await?;
         if last {
             shutdown(stream).await;
             return Ok(None);
@@ -168,6 +180,15 @@ pub(crate) async fn serve<R: Respond>(
             }
             unread -= piece.len() as u64;
         }
+    }
+}
+
+/// A connection that waits keeps nothing of the request before, but for the place of what is in each of them.
+fn forget(parts: &mut Parts) {
+    parts.uri = Uri::default();
+    parts.headers = HeaderMap::new();
+    if parts.extensions.len() > 1 {
+        parts.extensions.clear();
     }
 }
 
@@ -198,12 +219,16 @@ impl Idle {
         let Some(deadline) = self.deadline else {
             return Poll::Pending;
         };
+        if self.sleep.as_ref().is_some_and(|sleep| !sleep.is_elapsed()) {
+            // A task's waker stays the same, so it is enough to leave it once.
+            return Poll::Pending;
+        }
         let deadline = deadline.into();
         let sleep = self
             .sleep
             .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        // Polled each time: a task that has used up its turn is not called by the timer that it polls then.
-        while sleep.as_mut().poll(cx).is_ready() {
+        // A task that has used up its turn would not be called by the timer, so that is not asked.
+        while pin!(unconstrained(sleep.as_mut())).poll(cx).is_ready() {
             if sleep.deadline() >= deadline {
                 return Poll::Ready(());
             }
@@ -234,21 +259,26 @@ fn says_close(headers: &HeaderMap) -> bool {
     options.any(|option| option.trim_ascii().eq_ignore_ascii_case(b"close"))
 }
 
-/// Writes an answer. A peer that takes nothing of it for too long loses the connection.
-async fn write(
-    stream: &mut Stream,
-    response: Response<Bytes>,
-    last: bool,
-    idle: &mut Idle,
-) -> io::Result<()> {
+/// The bytes of an answer, and those of its body that are better not copied.
+fn encode(response: Response<Bytes>, last: bool) -> (Vec<u8>, Bytes) {
     let mut output = OUTPUT.take();
     output.clear();
     write_head(&mut output, &response, last);
-    let mut body = response.into_body();
-    if body.len() <= COPIED {
-        output.extend_from_slice(&body);
-        body = Bytes::new();
+    let body = response.into_body();
+    if body.len() > COPIED {
+        return (output, body);
     }
+    output.extend_from_slice(&body);
+    (output, Bytes::new())
+}
+
+/// Writes an answer. A peer that takes nothing of it for too long loses the connection.
+async fn write(
+    stream: &mut Stream,
+    output: Vec<u8>,
+    mut body: Bytes,
+    idle: &mut Idle,
+) -> io::Result<()> {
     let mut head = &output[..];
     while !head.is_empty() || !body.is_empty() {
         // What comes after the last write, the next request, has its time from here on, too.

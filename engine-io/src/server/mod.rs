@@ -214,39 +214,29 @@ impl Server {
         B::Data: Send,
     {
         let (mut parts, body) = request.into_parts();
-        if let Some(proxies) = &self.inner.config.trusted_proxies {
-            proxies.apply(&mut parts);
-        }
-        let cors = self.cors();
-        let preflight = cors.and_then(|cors| cors.preflight(&parts.method, &parts.headers));
-        if let Some(response) = preflight {
-            return response;
-        }
-        let mut response = self.dispatch(&mut parts, body).await;
-        if let Some(cors) = cors {
-            cors.apply(response.headers_mut(), &parts.method, &parts.headers);
-        }
-        if parts.version >= Version::HTTP_2 {
-            // Connections are not ours to speak of there.
-            response.headers_mut().remove(header::CONNECTION);
-        }
-        response
+        self.answer(&mut parts, body).await
     }
 
-    async fn dispatch<B>(&self, parts: &mut Parts, body: B) -> Response<Bytes>
+    /// The same for parts that are the host's.
+    async fn answer<B>(&self, parts: &mut Parts, body: B) -> Response<Bytes>
     where
         B: http_body::Body + Send,
         B::Data: Send,
     {
         let config = &self.inner.config;
-        let query = Query::parse(parts.uri.query());
-        let jsonp = query.jsonp.clone();
-        let origins = config.allowed_origins.as_ref();
-        let checked = origins.map_or(Ok(()), |origins| origins.check(parts));
-        let route = checked.and_then(|()| route(parts, query, config, &self.inner.registry));
-        let response = match route {
+        if let Some(proxies) = &config.trusted_proxies {
+            proxies.apply(parts);
+        }
+        let cors = self.cors();
+        if let Some(response) = cors.and_then(|cors| cors.preflight(&parts.method, &parts.headers))
+        {
+            return response;
+        }
+        let upgrade = is_upgrade(parts);
+        let (route, jsonp) = self.route(parts, upgrade);
+        let answer = match route {
+            // In boxes, so that the requests that follow need no room for them.
             Ok(Route::Handshake(transport, wire, late)) => {
-                // In a box, so that the requests that follow need no room for it.
                 Box::pin(self.handshake(parts, transport, wire, late)).await
             }
             Ok(Route::Candidate(shared, binary)) => {
@@ -266,41 +256,48 @@ impl Server {
             Ok(Route::Contradiction) => Ok(websocket::refuse(parts)),
             Err(refusal) => Err(refusal),
         };
-        match response {
-            Ok(mut response)
-                if response.status().is_success()
-                    || response.status() == StatusCode::SWITCHING_PROTOCOLS =>
-            {
-                if !is_upgrade(parts) {
-                    headers::common(response.headers_mut(), parts);
-                    if parts.method == Method::GET {
-                        if let Some(index) = jsonp {
-                            jsonp::wrap(&mut response, &index);
-                        }
-                        if let Some(compression) = &config.http_compression {
-                            compression.apply(&mut response, &parts.headers).await;
-                        }
-                    }
-                }
-                if let Some(edit) = &config.headers {
-                    edit(response.headers_mut(), parts);
-                }
-                response
+        let mut response = answer.unwrap_or_else(|refusal| self.refuse(&refusal, parts, upgrade));
+        let status = response.status();
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+            if !upgrade {
+                headers::common(response.headers_mut(), parts);
             }
-            Ok(response) => response,
-            Err(refusal) => {
-                self.observe(&refusal, parts);
-                if is_upgrade(parts) {
-                    refusal.to_websocket_response()
-                } else {
-                    refusal.to_response()
+            if !upgrade && parts.method == Method::GET {
+                if let Some(index) = jsonp {
+                    jsonp::wrap(&mut response, &index);
                 }
+                if let Some(compression) = &config.http_compression {
+                    compression.apply(&mut response, &parts.headers).await;
+                }
+            }
+            if let Some(edit) = &config.headers {
+                edit(response.headers_mut(), parts);
             }
         }
+        if let Some(cors) = cors {
+            cors.apply(response.headers_mut(), &parts.method, &parts.headers);
+        }
+        if parts.version >= Version::HTTP_2 {
+            // Connections are not ours to speak of there.
+            response.headers_mut().remove(header::CONNECTION);
+        }
+        response
     }
 
-    /// Counts a refused request and tells those who listen.
-    fn observe(&self, refusal: &Refusal, parts: &Parts) {
+    /// Where a request goes, and the callback index of JSONP.
+    fn route(&self, parts: &Parts, upgrade: bool) -> (Result<Route, Refusal>, Option<String>) {
+        let config = &self.inner.config;
+        let query = Query::parse(parts.uri.query());
+        let jsonp = query.jsonp.clone();
+        let origins = config.allowed_origins.as_ref();
+        let checked = origins.map_or(Ok(()), |origins| origins.check(parts));
+        let registry = &self.inner.registry;
+        let route = checked.and_then(|()| route(parts, upgrade, query, config, registry));
+        (route, jsonp)
+    }
+
+    /// Counts a refused request, tells those who listen, and answers it.
+    fn refuse(&self, refusal: &Refusal, parts: &Parts, upgrade: bool) -> Response<Bytes> {
         let code = refusal.code();
         tracing::debug!(name: "request_refused", target: "engine_io", code, reason = %refusal);
         if let Some(refused) = self.inner.refused.get(usize::from(code)) {
@@ -311,6 +308,11 @@ impl Server {
             if catch_unwind(AssertUnwindSafe(|| hook(refusal, parts))).is_err() {
                 tracing::error!(name: "hook_panicked", target: "engine_io", hook = "on_refusal");
             }
+        }
+        if upgrade {
+            refusal.to_websocket_response()
+        } else {
+            refusal.to_response()
         }
     }
 

@@ -142,7 +142,8 @@ impl Refusal {
             message: self.message(),
         };
         let json = serde_json::to_vec(&body).expect("a number and a text always serialize");
-        let mut response = answer(self.status(), "application/json", json.into());
+        const JSON: HeaderValue = HeaderValue::from_static("application/json");
+        let mut response = answer(self.status(), JSON, json.into());
         self.send_elsewhere(&mut response);
         self.send_later(&mut response);
         response
@@ -156,7 +157,7 @@ impl Refusal {
             self.status()
         };
         let body = Bytes::copy_from_slice(self.message().as_bytes());
-        let mut response = answer(status, "text/html", body);
+        let mut response = answer(status, HTML, body);
         last_of_connection(response.headers_mut());
         self.send_elsewhere(&mut response);
         self.send_later(&mut response);
@@ -227,16 +228,19 @@ impl fmt::Display for Refusal {
 
 impl std::error::Error for Refusal {}
 
+/// The type of answers that are a few words.
+pub(crate) const HTML: HeaderValue = HeaderValue::from_static("text/html");
+
 pub(crate) fn answer(
     status: StatusCode,
-    content_type: &'static str,
+    content_type: HeaderValue,
     body: Bytes,
 ) -> Response<Bytes> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     response
         .headers_mut()
-        .insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+        .insert(header::CONTENT_TYPE, content_type);
     response
 }
 

@@ -46,19 +46,32 @@ impl<'a> Query<'a> {
     pub(crate) fn parse(query: Option<&'a str>) -> Self {
         let query = query.unwrap_or("");
         let mut parsed = Self::default();
-        if query.bytes().any(|byte| matches!(byte, b'%' | b'+')) {
-            for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-                parsed.set(&name, value);
+        // Nearly always there is nothing to decode, and one look at each byte does.
+        let (mut start, mut equals) = (0, None);
+        let mut set = |start, equals: Option<usize>, end| {
+            let name = &query[start..equals.unwrap_or(end)];
+            let value = equals.map_or("", |equals| &query[equals + 1..end]);
+            parsed.set(name, value.into());
+        };
+        for (at, byte) in query.bytes().enumerate() {
+            match byte {
+                b'&' => {
+                    set(start, equals, at);
+                    (start, equals) = (at + 1, None);
+                }
+                b'=' if equals.is_none() => equals = Some(at),
+                b'%' | b'+' => return Self::decode(query),
+                _ => {}
             }
-        } else {
-            // Nearly always there is nothing to decode.
-            let mut rest = query;
-            while !rest.is_empty() {
-                let pair;
-                (pair, rest) = split(rest, b'&');
-                let (name, value) = split(pair, b'=');
-                parsed.set(name, value.into());
-            }
+        }
+        set(start, equals, query.len());
+        parsed
+    }
+
+    fn decode(query: &'a str) -> Self {
+        let mut parsed = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            parsed.set(&name, value);
         }
         parsed
     }
@@ -91,22 +104,14 @@ impl<'a> Query<'a> {
     }
 }
 
-/// What is before the first such byte, an ASCII one, and what is behind it. Faster for a few characters than the standard library's search.
-fn split(text: &str, at: u8) -> (&str, &str) {
-    match text.bytes().position(|byte| byte == at) {
-        Some(position) => (&text[..position], &text[position + 1..]),
-        None => (text, ""),
-    }
-}
-
-/// The reference's checks in its order.
+/// The reference's checks in its order; `upgrade` is what [`is_upgrade`] says.
 pub(crate) fn route(
     parts: &Parts,
+    upgrade: bool,
     query: Query<'_>,
     config: &ServerConfig,
     registry: &Registry,
 ) -> Result<Route, Refusal> {
-    let upgrade = is_upgrade(parts);
     let transport = query
         .transport
         .as_deref()
@@ -126,10 +131,9 @@ pub(crate) fn route(
     };
     let route = match query.sid {
         Some(sid) => {
-            let Some(shared) = registry.find(&sid) else {
+            let Some((shared, current)) = registry.find(&sid) else {
                 return Err(Refusal::UnknownSid(sid.into_owned()));
             };
-            let current = shared.lock().session.transport();
             if !upgrade && transport != current {
                 return Err(Refusal::TransportMismatch {
                     requested: transport,
@@ -298,6 +302,22 @@ mod tests {
     }
 
     #[test]
+    fn what_needs_no_decoding_is_read_as_what_does() {
+        for query in [
+            "",
+            "&",
+            "=",
+            "sid",
+            "sid=",
+            "sid=&sid=a",
+            "sid==a=b&&=x&transport=é&",
+            "EIO=4&transport=polling&t=abc.1&b64=1&sid=0123456789abcdefghij&j=7",
+        ] {
+            assert_eq!(Query::parse(Some(query)), Query::decode(query), "{query}");
+        }
+    }
+
+    #[test]
     fn the_query_tells_revision_and_form() {
         use BinaryForm::{Base64, Raw};
         use Revision::{V3, V4};
@@ -328,6 +348,7 @@ mod tests {
         let parts = request.body(()).unwrap().into_parts().0;
         let route = route(
             &parts,
+            is_upgrade(&parts),
             Query::parse(Some(query)),
             &ServerConfig::default(),
             &Registry::default(),

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::request::Parts;
 use http::{Request, Response, StatusCode, Uri};
 use http_body::{Body, Frame, SizeHint};
 use tower_layer::Layer;
@@ -26,8 +27,12 @@ pub trait Respond: Clone + Send + Sync + 'static {
         None
     }
 
-    /// Answers a request.
-    fn respond<B>(&self, request: Request<B>) -> impl Future<Output = Response<Bytes>> + Send
+    /// Answers a request. Its parts are the host's, which forgets what they are afterwards.
+    fn respond<B>(
+        &self,
+        parts: &mut Parts,
+        body: B,
+    ) -> impl Future<Output = Response<Bytes>> + Send
     where
         B: Body + Send + 'static,
         B::Data: Send;
@@ -42,12 +47,12 @@ impl Respond for Server {
         self.inner.config.destroy_upgrade
     }
 
-    async fn respond<B>(&self, request: Request<B>) -> Response<Bytes>
+    fn respond<B>(&self, parts: &mut Parts, body: B) -> impl Future<Output = Response<Bytes>> + Send
     where
         B: Body + Send + 'static,
         B::Data: Send,
     {
-        self.handle(request).await
+        self.answer(parts, body)
     }
 }
 
@@ -146,7 +151,8 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         if self.responder.matches(request.uri()) {
             let responder = self.responder.clone();
-            let mut response = Box::pin(async move { responder.respond(request).await });
+            let (mut parts, body) = request.into_parts();
+            let mut response = Box::pin(async move { responder.respond(&mut parts, body).await });
             // A client may hang up right behind its request, and the host then drops the future before it ever polls it. The session is to learn of both.
             let started = response
                 .as_mut()

@@ -56,7 +56,8 @@ use bytes::Bytes;
 use engine_io::{
     Acceptor, EngineLayer, EngineService, NoService, Respond, Server, ServerConfig, Sid,
 };
-use http::{Request, Response, Uri};
+use http::request::Parts;
+use http::{Response, Uri};
 use http_body::Body;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -422,33 +423,34 @@ impl Respond for SocketIo {
         Respond::destroy_upgrade(&self.0.engine)
     }
 
-    async fn respond<B>(&self, request: Request<B>) -> Response<Bytes>
+    async fn respond<B>(&self, parts: &mut Parts, body: B) -> Response<Bytes>
     where
         B: Body + Send + 'static,
         B::Data: Send,
     {
-        if self.0.config.is_health(request.uri()) {
-            return self.health().answer(request.method());
+        if self.0.config.is_health(&parts.uri) {
+            return self.health().answer(&parts.method);
         }
         self.start();
-        let path = request.uri().path();
+        let path = parts.uri.path();
         let file = path
             .strip_prefix(self.0.engine.path())
             .and_then(bundle::Name::requested);
         if let (Some(file), Some(bundles)) = (file, &self.0.config.bundles) {
-            let (method, headers) = (request.method(), request.headers());
+            let (method, headers) = (&parts.method, &parts.headers);
             let cors = self.0.engine.cors();
             if let Some(response) = cors.and_then(|cors| cors.preflight(method, headers)) {
                 return response;
             }
-            if let Some(mut response) = bundles.serve(file, headers).await {
+            // In a box, so that other requests need no room for it.
+            if let Some(mut response) = Box::pin(bundles.serve(file, headers)).await {
                 if let Some(cors) = cors {
                     cors.apply(response.headers_mut(), method, headers);
                 }
                 return response;
             }
         }
-        self.0.engine.handle(request).await
+        self.0.engine.respond(parts, body).await
     }
 }
 
