@@ -42,10 +42,7 @@ impl Sid {
 
     /// The id as text.
     pub fn as_str(&self) -> &str {
-        match &self.0 {
-            Form::Usual(id) => std::str::from_utf8(id).expect("it was made of text"),
-            Form::Other(id) => id,
-        }
+        std::str::from_utf8(self.as_bytes()).expect("it was made of text")
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
