@@ -352,7 +352,13 @@ impl Socket {
             return false;
         };
         let mut arrived = VecDeque::new();
-        let (progress, end) = match candidate.poll_read(cx, &mut arrived) {
+        // Probes are answered as often as they come, so nothing is read while an answer waits.
+        let read = if candidate.has_egress() {
+            Poll::Pending
+        } else {
+            candidate.poll_read(cx, &mut arrived)
+        };
+        let (progress, end) = match read {
             Poll::Pending => (false, None),
             Poll::Ready(result) => (true, result.err()),
         };

@@ -300,6 +300,7 @@ impl Requests {
         drop(state);
         if failed && self.error.is_none() {
             // Requests and connections that fail say so.
+            self.remember_websocket(false);
             let error = TransportError::Protocol("what arrived is no packet".into());
             self.error = Some(error);
         }

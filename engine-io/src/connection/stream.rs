@@ -178,11 +178,11 @@ fn poll_write_shared(
     mut write: impl FnMut() -> io::Result<usize>,
 ) -> Poll<io::Result<usize>> {
     loop {
+        // Asked first, since it is what ends the task's turn.
+        ready!(stream.poll_write_ready(cx))?;
         match write() {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             result => return Poll::Ready(result),
         }
-        // It nearly always is.
-        ready!(stream.poll_write_ready(cx))?;
     }
 }

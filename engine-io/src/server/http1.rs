@@ -187,7 +187,8 @@ pub(crate) async fn serve<R: Respond>(
 fn forget(parts: &mut Parts) {
     parts.uri = Uri::default();
     parts.headers = HeaderMap::new();
-    if parts.extensions.len() > 1 {
+    let is_kept = parts.extensions.get::<ConnectionInfo>().is_some();
+    if !is_kept || parts.extensions.len() > 1 {
         parts.extensions.clear();
     }
 }

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use engine_io::{CloseReason, Message, ServerConfig, Transport};
 
+use tokio::io::{AsyncRead, AsyncWrite};
+
 use crate::handshake::check_token;
 use crate::support::{
     Frame, Header, Host, Polling, StoppedClock, WebSocket, check_end, drive, settled, soon, until,
@@ -243,23 +245,24 @@ async fn a_candidate_that_nobody_took_ends_with_its_session() {
     drop(sender);
 }
 
-#[tokio::test]
-async fn a_flood_of_pings_does_not_stop_an_upgrade() {
-    let host = Host::echo(ServerConfig::default()).await;
-    let polling = host.polling().await;
+/// Sends the frame so many times before it reads an answer, and moves the session afterwards. The server stops reading in between.
+async fn flood<R, W>(candidate: WebSocket<R, W>, frame: Vec<u8>, answer: Frame, count: usize)
+where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Send + Unpin + 'static,
+{
     let WebSocket {
         mut reader,
         mut writer,
-    } = candidate(&polling).await;
-    const COUNT: usize = 200_000;
+    } = candidate;
+    const BATCH: usize = 1000;
     let written = Arc::<AtomicUsize>::default();
-    let count = written.clone();
+    let progress = written.clone();
     let writing = tokio::spawn(async move {
-        let ping = Header::PING.frame(&[b'x'; 125]);
-        let pings = ping.repeat(1000);
-        for _ in 0..COUNT / 1000 {
-            writer.write(&pings).await;
-            count.fetch_add(1000, Ordering::Relaxed);
+        let frames = frame.repeat(BATCH);
+        for _ in 0..count / BATCH {
+            writer.write(&frames).await;
+            progress.fetch_add(BATCH, Ordering::Relaxed);
         }
         writer.send("2probe").await;
         writer
@@ -270,15 +273,33 @@ async fn a_flood_of_pings_does_not_stop_an_upgrade() {
         known = written.load(Ordering::Relaxed);
         settled().await;
     }
-    assert!(known < COUNT);
-    for _ in 0..COUNT {
-        assert_eq!(reader.frame().await, Frame::Pong(vec![b'x'; 125]));
+    assert!(known < count);
+    for _ in 0..count {
+        assert_eq!(reader.frame().await, answer);
     }
     assert_eq!(reader.text().await, "3probe");
     let mut writer = soon(writing).await.unwrap();
     writer.send("5").await;
     writer.send("4a").await;
     assert_eq!(reader.text().await, "4a");
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_does_not_stop_an_upgrade() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let polling = host.polling().await;
+    let pong = Frame::Pong(vec![b'x'; 125]);
+    let ping = Header::PING.frame(&[b'x'; 125]);
+    flood(candidate(&polling).await, ping, pong, 200_000).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_probes_is_read_no_faster_than_its_answers_are() {
+    let host = Host::echo(ServerConfig::default()).await;
+    let polling = host.polling().await;
+    let candidate = host.narrow(4096, &format!("&sid={}", polling.sid)).await;
+    let probe = Header::TEXT.frame(b"2probe");
+    flood(candidate, probe, Frame::Text("3probe".into()), 20_000).await;
 }
 
 #[tokio::test]

@@ -172,9 +172,14 @@ impl Host {
 
     /// The same over a stream in memory that holds no more than so many bytes: what is written to it arrives at once, or waits until the peer reads.
     pub(crate) async fn narrow_pair(&self, bytes: usize) -> (Narrow, Socket) {
+        (self.narrow(bytes, "").await, self.accept().await)
+    }
+
+    /// A WebSocket over a stream in memory, which takes so many bytes.
+    pub(crate) async fn narrow(&self, bytes: usize, query: &str) -> Narrow {
         let (theirs, ours) = tokio::io::duplex(bytes);
         tokio::spawn(serve_stream(self.server.clone(), theirs));
-        (WebSocket::over_stream(ours).await, self.accept().await)
+        WebSocket::over_stream(ours, query).await
     }
 
     /// Stops listening and waits for the listener to end.

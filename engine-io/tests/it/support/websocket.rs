@@ -68,8 +68,8 @@ impl WebSocket {
 }
 
 impl Narrow {
-    pub(crate) async fn over_stream(stream: DuplexStream) -> Self {
-        let http = upgrade(Http::over(stream), "").await;
+    pub(crate) async fn over_stream(stream: DuplexStream, query: &str) -> Self {
+        let http = upgrade(Http::over(stream), query).await;
         let (read, write) = tokio::io::split(http.stream);
         Self::of_halves(read, write, http.ahead, Role::Client)
     }

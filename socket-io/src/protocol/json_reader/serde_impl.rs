@@ -88,7 +88,7 @@ impl<'de> Deserializer<'de> for &mut JsonReader<'de> {
         if name == RAW_VALUE {
             self.peek();
             let start = self.at;
-            self.skip()?;
+            (&mut *self).deserialize_ignored_any(IgnoredAny)?;
             let text = self.text.get(start..self.at).unwrap_or_default();
             return serde_json::Deserializer::from_str(text)
                 .deserialize_newtype_struct(name, visitor)

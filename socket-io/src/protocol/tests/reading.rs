@@ -205,6 +205,7 @@ fn placeholders_name_an_attachment_where_nobody_reads_them_too() {
     }
     let member = binary(&format!(r#"{{"a":{wrong}}}"#));
     assert_eq!(member.parse_first::<Known>().err(), error);
+    assert_eq!(member.parse_first::<RawJson>().err(), error);
     let fine = binary(r#"1,[{"_placeholder":true,"num":1}],{"a":[]}"#);
     assert_eq!(fine.parse_first::<i32>(), Ok(1));
     assert_eq!(fine.parse::<()>(), Ok(()));
