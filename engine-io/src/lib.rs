@@ -134,6 +134,8 @@ pub use packet::{DecodeError, Message, Packet};
 pub use payload::{decode_payload, encode_payload, payload_len};
 pub use payload_v3::{PayloadV3, decode_binary_payload_v3, decode_payload_v3, encode_payload_v3};
 pub use rate::{Bucket, Rate};
+#[doc(hidden)] // for the client of Socket.IO, and nobody else
+pub use session::later;
 pub use session::{
     CloseReason, Counters, LatestKey, Overlap, ReadyState, SendError, Session, SessionConfig, Side,
 };

@@ -138,7 +138,8 @@ impl ClientConfig {
     }
 
     /// Whether to begin with a WebSocket when the last connection of this configuration, or of a clone of it, came to be on one. Default false. A
-    /// failed attempt or request ends the memory, as does a server that breaks the protocol; a connection that is lost does not. Unlike the reference's, it is not the whole process's.
+    /// failed attempt or request ends the memory, as does a server that breaks the protocol; a connection that is lost does not. Unlike the
+    /// reference's, it is not the whole process's.
     #[must_use]
     pub fn remember_upgrade(mut self, remember: bool) -> Self {
         self.remember_upgrade = remember;

@@ -92,6 +92,7 @@ impl Heartbeat {
 /// Far enough away to never come, near enough for every clock.
 const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
 
-pub(crate) fn later(now: Instant, delay: Duration) -> Instant {
+/// The time after that delay; one that is too long for a clock never comes.
+pub fn later(now: Instant, delay: Duration) -> Instant {
     now + delay.min(NEVER)
 }

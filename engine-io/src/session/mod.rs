@@ -39,6 +39,7 @@ use std::time::Instant;
 pub use close::CloseReason;
 pub use config::SessionConfig;
 pub use counters::Counters;
+pub use heartbeat::later;
 pub use latest::LatestKey;
 pub use outbox::SendError;
 pub use polling::Overlap;

@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
+use engine_io::later;
 use socket_io::protocol::DisconnectReason;
 
 use super::output::{JoinError, ManagerOutput, OpenError, Output, SocketOutput};
-use super::{Core, Phase, ReconnectConfig, later};
+use super::{Core, Phase, ReconnectConfig};
 
 /// Whether there is a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,12 +2,13 @@
 
 use std::time::Instant;
 
+use engine_io::later;
 use serde::Deserialize;
 use socket_io::Value;
 use socket_io::protocol::{DisconnectReason, Object, RawJson};
 
 use super::socket::{Recovery, SocketState};
-use super::{Core, JoinError, Key, Output, Phase, SocketOutput, later};
+use super::{Core, JoinError, Key, Output, Phase, SocketOutput};
 
 impl<C, E: Clone> Core<C, E> {
     pub(super) fn authorize(&mut self, key: Key) {

@@ -22,7 +22,7 @@ mod sockets;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slab::Slab;
 use socket_io::protocol::Encoded;
@@ -166,11 +166,4 @@ impl<C, E: Clone> Core<C, E> {
     fn tell_socket(&mut self, key: Key, output: SocketOutput<E>) {
         self.outputs.push_back(Output::Socket(key, output));
     }
-}
-
-/// Far enough away to never come, near enough for every clock.
-const NEVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
-
-fn later(now: Instant, delay: Duration) -> Instant {
-    now + delay.min(NEVER)
 }

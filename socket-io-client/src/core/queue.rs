@@ -5,10 +5,10 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use engine_io::later;
 use socket_io::protocol::AckId;
 
 use super::buffer::{Emission, Full};
-use super::later;
 
 /// The queue of one socket; `C` is what completes a packet.
 #[derive(Debug)]
