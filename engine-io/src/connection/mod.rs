@@ -160,11 +160,12 @@ impl State {
             };
             received -= 1;
             match revision.decode(message) {
-                Ok(packet) => queue.extend(self.session.handle_packet(
-                    now,
-                    Transport::WebSocket,
-                    packet,
-                )),
+                Ok(packet) => {
+                    let transport = Transport::WebSocket;
+                    if let Some(message) = self.session.handle_packet(now, transport, packet) {
+                        queue.push_back(message);
+                    }
+                }
                 Err(_) => self.garbage |= self.session.transport() == Transport::WebSocket,
             }
         }

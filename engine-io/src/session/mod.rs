@@ -318,11 +318,12 @@ impl Session {
     // A streaming transport.
 
     /// The next frame for a WebSocket, in the form that the peer wants.
+    #[inline]
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if self.transport != Transport::WebSocket {
             return None;
         }
-        let frame = self.outbox.pop(self.wire)?;
+        let frame = Frame::from_bytes(self.outbox.pop(self.wire)?);
         self.counters.sent_frame(&frame);
         Some(frame)
     }
