@@ -274,6 +274,7 @@ pub(super) struct Draft {
 pub(super) struct FrameList(pub(super) Option<Arc<[Frame]>>);
 
 impl From<Vec<Frame>> for FrameList {
+    #[inline]
     fn from(frames: Vec<Frame>) -> Self {
         Self((!frames.is_empty()).then(|| frames.into()))
     }
