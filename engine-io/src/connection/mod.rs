@@ -258,6 +258,7 @@ impl Shared {
     }
 
     /// The same for a message of one frame that nobody else sends; it goes behind everything else.
+    #[inline]
     pub(crate) fn send_frame(self: &Arc<Self>, frame: Frame) -> Result<(), SendError> {
         let frame = match self.agreement.get() {
             // As above.

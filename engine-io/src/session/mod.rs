@@ -213,6 +213,7 @@ impl Session {
     /// Takes a packet that arrived over `transport`, and returns the message if it is one.
     ///
     /// A late packet of a transport that the session has left is ignored, and so is anything after the end.
+    #[inline]
     pub fn handle_packet(
         &mut self,
         now: Instant,

@@ -96,6 +96,7 @@ impl Outbox {
     }
 
     /// The same for a single frame that nobody else sends, which gives its bytes away.
+    #[inline]
     pub(crate) fn push_frame(&mut self, frame: Frame) -> Result<(), SendError> {
         self.check(0, frame.len(), 0)?;
         self.queued += frame.len();
@@ -195,6 +196,7 @@ impl Outbox {
     }
 
     /// The bytes of the next frame in the peer's form, for a transport that reports later what it has written, and compresses nothing.
+    #[inline]
     pub(crate) fn pop(&mut self, wire: Wire) -> Option<Bytes> {
         let queued = self.next()?;
         let bytes = if wire == Wire::default() {
