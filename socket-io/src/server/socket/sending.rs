@@ -102,14 +102,12 @@ impl Socket {
     }
 
     /// The same for a packet that nobody else sends, and that has no key.
-    #[inline]
     pub(crate) fn send_once(&self, packet: Encoded) -> Result<Outcome, EmitError> {
         self.check_sending()?;
         self.queue(packet)?;
         Ok(Outcome::Queued)
     }
 
-    #[inline]
     fn queue(&self, packet: Encoded) -> Result<(), SendError> {
         let sender = &self.0.connection.sender;
         match packet.into_single() {
