@@ -274,7 +274,6 @@ pub(super) struct Draft {
 pub(super) struct FrameList(pub(super) Option<Arc<[Frame]>>);
 
 impl From<Vec<Frame>> for FrameList {
-    #[inline]
     fn from(frames: Vec<Frame>) -> Self {
         Self((!frames.is_empty()).then(|| frames.into()))
     }
