@@ -34,6 +34,7 @@ impl Text {
     }
 
     /// The text without its first character, which takes one byte.
+    #[inline]
     pub(crate) fn skip_first(self) -> Self {
         // To look at so few bytes again costs less than another share of them, and this one's end.
         const FEW: usize = 512;

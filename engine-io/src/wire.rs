@@ -46,6 +46,7 @@ impl Revision {
     /// # Errors
     ///
     /// As [`Packet::decode`].
+    #[inline]
     pub fn decode(self, message: Message) -> Result<Packet, DecodeError> {
         match (self, message) {
             (_, Message::Text(text)) if text.starts_with('4') => {

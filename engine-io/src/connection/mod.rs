@@ -164,11 +164,12 @@ impl State {
             };
             received -= 1;
             match revision.decode(message) {
-                Ok(packet) => queue.extend(self.session.handle_packet(
-                    now,
-                    Transport::WebSocket,
-                    packet,
-                )),
+                Ok(packet) => {
+                    let transport = Transport::WebSocket;
+                    if let Some(message) = self.session.handle_packet(now, transport, packet) {
+                        queue.push_back(message);
+                    }
+                }
                 Err(_) => self.garbage |= self.session.transport() == Transport::WebSocket,
             }
         }
@@ -268,6 +269,7 @@ impl Shared {
     }
 
     /// The same for a message of one frame that nobody else sends; it goes behind everything else.
+    #[inline]
     pub(crate) fn send_frame(self: &Arc<Self>, frame: Frame) -> Result<(), SendError> {
         let frame = match self.agreement.get() {
             // As above.

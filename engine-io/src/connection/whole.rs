@@ -144,22 +144,18 @@ pub(super) fn take<'a>(
     let mut buffer = Bytes::from(buffer);
     if count > 1 && !binary {
         // All texts at once, unless what is wrong with one of them has to be found, or a character that two of them share.
-        let texts = Text::try_from(buffer.clone()).ok();
-        let texts = texts.filter(|texts| {
-            let mut end = 0;
-            frames().all(|frame| {
-                end += frame.payload.len();
-                texts.is_char_boundary(end)
-            })
-        });
-        if let Some(texts) = texts {
+        if let Ok(texts) = Text::try_from(buffer.clone()) {
+            let before = inbox.len();
             let mut rest = &*texts;
-            inbox.extend(frames().map(|frame| {
-                let (text, others) = rest.split_at(frame.payload.len());
+            inbox.extend(frames().map_while(|frame| {
+                let (text, others) = rest.split_at_checked(frame.payload.len())?;
                 rest = others;
-                Message::Text(texts.slice_ref(text))
+                Some(Message::Text(texts.slice_ref(text)))
             }));
-            return Ok(behind);
+            if rest.is_empty() {
+                return Ok(behind);
+            }
+            inbox.truncate(before);
         }
     }
     for frame in frames() {
@@ -219,5 +215,15 @@ mod tests {
         let input = b"\x81\x81\0\0\0\0a\x81\x81\0\0\0\0\xff";
         assert_eq!(take(input, 10, &mut inbox), Err(NotUtf8));
         assert_eq!(inbox, ["a".into()]);
+    }
+
+    #[test]
+    fn no_character_may_lie_across_two_messages() {
+        let texts = [&b"4a"[..], b"\xc3", b"\xa9", b"b"];
+        let frames =
+            texts.map(|text| [&[0x81, 0x80 | text.len() as u8, 0, 0, 0, 0], text].concat());
+        let mut inbox = VecDeque::from(["before".into()]);
+        assert_eq!(take(&frames.concat(), 10, &mut inbox), Err(NotUtf8));
+        assert_eq!(inbox, ["before".into(), "4a".into()]);
     }
 }

@@ -213,6 +213,7 @@ impl Session {
     /// Takes a packet that arrived over `transport`, and returns the message if it is one.
     ///
     /// A late packet of a transport that the session has left is ignored, and so is anything after the end.
+    #[inline]
     pub fn handle_packet(
         &mut self,
         now: Instant,
@@ -318,11 +319,12 @@ impl Session {
     // A streaming transport.
 
     /// The next frame for a WebSocket, in the form that the peer wants.
+    #[inline]
     pub fn poll_frame(&mut self) -> Option<Frame> {
         if self.transport != Transport::WebSocket {
             return None;
         }
-        let frame = self.outbox.pop(self.wire)?;
+        let frame = Frame::from_bytes(self.outbox.pop(self.wire)?);
         self.counters.sent_frame(&frame);
         Some(frame)
     }

@@ -96,6 +96,7 @@ impl Outbox {
     }
 
     /// The same for a single frame that nobody else sends, which gives its bytes away.
+    #[inline]
     pub(crate) fn push_frame(&mut self, frame: Frame) -> Result<(), SendError> {
         self.check(0, frame.len(), 0)?;
         self.queued += frame.len();
@@ -177,7 +178,8 @@ impl Outbox {
     }
 
     /// Takes the next frame out. With the first frame of a packet that has a key the others become frames like all, so that the packet stays whole.
-    fn next(&mut self) -> Option<Frame> {
+    #[inline]
+    fn next(&mut self) -> Option<Queued> {
         let queued = match self.places.pop_front()? {
             Place::Frame(queued) => queued,
             Place::Latest(key) => {
@@ -189,16 +191,21 @@ impl Outbox {
                 first
             }
         };
-        let frame = queued.into_frame();
-        self.queued -= frame.len();
-        Some(frame)
+        self.queued -= queued.len();
+        Some(queued)
     }
 
-    /// The next frame in the peer's form, for a transport that reports later what it has written.
-    pub(crate) fn pop(&mut self, wire: Wire) -> Option<Frame> {
-        let frame = wire.frame(self.next()?);
-        self.in_flight += frame.len();
-        Some(frame)
+    /// The bytes of the next frame in the peer's form, for a transport that reports later what it has written, and compresses nothing.
+    #[inline]
+    pub(crate) fn pop(&mut self, wire: Wire) -> Option<Bytes> {
+        let queued = self.next()?;
+        let bytes = if wire == Wire::default() {
+            queued.bytes
+        } else {
+            wire.frame(queued.into_frame()).into_websocket()
+        };
+        self.in_flight += bytes.len();
+        Some(bytes)
     }
 
     /// A batch waits on until it is reported as written.
@@ -215,7 +222,7 @@ impl Outbox {
     pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<Frame> {
         let mut size = 0;
         let mut batch = Vec::with_capacity(self.places.len());
-        while let Some(frame) = self.next() {
+        while let Some(frame) = self.next().map(Queued::into_frame) {
             size += crate::payload::payload_len(&frame) + usize::from(!batch.is_empty());
             if !batch.is_empty() && size > limit {
                 self.queued += frame.len();
@@ -370,7 +377,10 @@ mod tests {
         }
         // The last of them does not fit and goes back.
         assert_eq!(outbox.take_batch(8), [&frames[..], &frames[..1]].concat());
-        assert_eq!(outbox.pop(Wire::default()).as_ref(), Some(&frames[1]));
+        assert_eq!(
+            outbox.pop(Wire::default()).as_ref(),
+            Some(frames[1].websocket())
+        );
     }
 
     #[test]

@@ -33,6 +33,7 @@ impl<T> Queue<T> {
         }
     }
 
+    #[inline]
     pub(super) fn pop_front(&mut self) -> Option<T> {
         let next = self.rest.pop_front();
         if self.rest.is_empty() {

@@ -40,6 +40,7 @@ impl Session {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    #[inline]
     pub fn send_frame(&mut self, frame: Frame) -> Result<(), SendError> {
         self.check_sending()?;
         let queued = self.outbox.push_frame(frame);

@@ -22,6 +22,7 @@ pub(super) mod visit;
 
 pub(super) use json::{RAW_ARGS, check_syntax, read_lossless};
 pub use list::Args;
+pub(super) use syntax::skip_plain;
 
 use json::JsonArgs;
 use visit::{Wanted, wanted_by};

@@ -33,6 +33,7 @@ macro_rules! serialize_items {
             type Ok = ();
             type Error = EncodeError;
 
+            #[inline]
             fn serialize_field<T: Serialize + ?Sized>(
                 &mut self,
                 name: &'static str,

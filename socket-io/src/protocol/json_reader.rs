@@ -13,8 +13,9 @@ use std::borrow::Cow;
 use std::fmt;
 
 use bytes::Bytes;
-use memchr::memchr2;
 use serde::de::{self, IgnoredAny};
+
+use super::args::skip_plain;
 
 pub(super) mod serde_impl;
 
@@ -114,16 +115,16 @@ impl<'de> JsonReader<'de> {
         let mut unescaped = None::<String>;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let Some(found) = memchr2(b'"', b'\\', rest.as_bytes()) else {
-                return Err(self.syntax("unterminated string"));
+            let delimiter = skip_plain(rest.as_bytes());
+            let (part, _) = rest.split_at(rest.len() - delimiter.len());
+            let is_end = match delimiter.first() {
+                Some(b'"') => true,
+                Some(b'\\') => false,
+                Some(_) => return Err(self.syntax("control character in a string")),
+                None => return Err(self.syntax("unterminated string")),
             };
-            let (part, delimiter) = rest.split_at(found);
-            // Not `any`: looking at all bytes is faster than stopping.
-            if part.bytes().fold(false, |any, byte| any | (byte < b' ')) {
-                return Err(self.syntax("control character in a string"));
-            }
-            self.at += found + 1;
-            if delimiter.starts_with('"') {
+            self.at += part.len() + 1;
+            if is_end {
                 return Ok(match unescaped {
                     None => Cow::Borrowed(part),
                     Some(text) => Cow::Owned(text + part),

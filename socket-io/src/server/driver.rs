@@ -55,14 +55,6 @@ pub(crate) struct Driver {
     violated: bool,
 }
 
-enum Step {
-    Message(Message),
-    Progress(Progress),
-    Turn(Turn),
-    TimeUp,
-    Closed,
-}
-
 impl Driver {
     pub(crate) fn new(io: SocketIo, engine: engine_io::Socket) -> Self {
         let deadline = Instant::now().checked_add(io.config().connect_timeout);
@@ -104,7 +96,50 @@ impl Driver {
         self.engine.revision() == Revision::V3
     }
 
-    fn poll_step(&mut self, cx: &mut TaskContext<'_>) -> Poll<Step> {
+    /// The next message, with everything done that comes before it; `None` when the connection is closed.
+    fn poll_message(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        handlers: &mut Option<Arc<Handlers>>,
+    ) -> Poll<Option<Message>> {
+        loop {
+            if let Some(progress) = self.poll_joining(cx) {
+                self.go_on(progress);
+                self.looks = true;
+                continue;
+            }
+            // Once for all messages that have arrived together, unless something changes meanwhile.
+            if self.looks || self.connection.has_changed() {
+                let (is_busy, expiry) = self.connection.poll_state(cx);
+                self.is_busy = is_busy;
+                let deadline = earlier(self.deadline, expiry);
+                if poll_timer(&mut self.timer, deadline, cx).is_ready() {
+                    self.handle_time_up();
+                    self.looks = true;
+                    continue;
+                }
+                self.looks = false;
+            }
+            if let Some(inbox) = &mut self.inbox {
+                if let Some(turn) = inbox.poll(cx, self.is_busy) {
+                    self.handle_turn(turn, handlers);
+                    self.looks = true;
+                    continue;
+                }
+                if inbox.is_full(self.connection.io.config().inbox_limit) {
+                    ready!(self.engine.poll_drive(cx));
+                    return Poll::Ready(None);
+                }
+                if inbox.is_empty() {
+                    self.inbox = None;
+                }
+            }
+            return self.engine.poll_recv(cx);
+        }
+    }
+
+    /// A namespace that need not be waited for any longer.
+    fn poll_joining(&mut self, cx: &mut TaskContext<'_>) -> Option<Progress> {
         for index in 0..self.joining.len() {
             if let Poll::Ready(progress) = self.joining[index].poll(cx) {
                 self.joining.remove(index);
@@ -112,35 +147,10 @@ impl Driver {
                     // Most connections do not join another namespace.
                     self.joining = Vec::new();
                 }
-                return Poll::Ready(Step::Progress(progress));
+                return Some(progress);
             }
         }
-        // Once for all messages that have arrived together, unless something changes meanwhile.
-        if self.looks || self.connection.has_changed() {
-            let (is_busy, expiry) = self.connection.poll_state(cx);
-            self.is_busy = is_busy;
-            let deadline = earlier(self.deadline, expiry);
-            if poll_timer(&mut self.timer, deadline, cx).is_ready() {
-                return Poll::Ready(Step::TimeUp);
-            }
-            self.looks = false;
-        }
-        if let Some(inbox) = &mut self.inbox {
-            if let Some(turn) = inbox.poll(cx, self.is_busy) {
-                return Poll::Ready(Step::Turn(turn));
-            }
-            if inbox.is_full(self.connection.io.config().inbox_limit) {
-                ready!(self.engine.poll_drive(cx));
-                return Poll::Ready(Step::Closed);
-            }
-            if inbox.is_empty() {
-                self.inbox = None;
-            }
-        }
-        Poll::Ready(match ready!(self.engine.poll_recv(cx)) {
-            Some(message) => Step::Message(message),
-            None => Step::Closed,
-        })
+        None
     }
 
     fn handle_message(&mut self, message: Message, handlers: &mut Option<Arc<Handlers>>) {
@@ -401,18 +411,11 @@ impl Future for Driver {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
-            let step = ready!(this.poll_step(cx));
-            this.looks |= !matches!(step, Step::Message(_));
-            match step {
-                Step::Message(message) => {
-                    left -= 1;
-                    this.handle_message(message, &mut handlers);
-                }
-                Step::Progress(progress) => this.go_on(progress),
-                Step::Turn(turn) => this.handle_turn(turn, &mut handlers),
-                Step::TimeUp => this.handle_time_up(),
-                Step::Closed => break,
-            }
+            let Some(message) = ready!(this.poll_message(cx, &mut handlers)) else {
+                break;
+            };
+            left -= 1;
+            this.handle_message(message, &mut handlers);
         }
         this.leave_all(this.reason());
         Poll::Ready(())

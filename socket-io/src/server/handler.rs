@@ -140,25 +140,21 @@ pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Fail
         socket = socket.log_id(),
         event = %Brief(&context.event),
     );
-    let called = span.in_scope(|| caught(|| handler(context)));
-    let future = match called.unwrap_or_else(|panic| Err(panic.into())) {
-        Ok(future) => future,
-        Err(failure) if failure.is_violation() => return Err(failure),
-        Err(failure) => {
-            fail(context, failure);
-            return Ok(());
-        }
-    };
-    let mut future = CatchPanic(future);
-    let first =
-        span.in_scope(|| Pin::new(&mut future).poll(&mut TaskContext::from_waker(Waker::noop())));
-    match first {
-        Poll::Ready(outcome) => {
-            if let Err(failure) = flatten(outcome) {
-                fail(context, failure);
+    let waiting = span.in_scope(|| {
+        caught(|| {
+            let mut future = handler(context)?;
+            let first = future.as_mut();
+            match first.poll(&mut TaskContext::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => outcome.map(|()| None),
+                Poll::Pending => Ok(Some(future)),
             }
-        }
-        Poll::Pending => {
+        })
+    });
+    match flatten(waiting) {
+        Ok(None) => {}
+        Err(failure) if failure.is_violation() => return Err(failure),
+        Err(failure) => fail(context, failure),
+        Ok(Some(future)) => {
             let running = socket.connection().start_handler(context.size);
             let context = Context {
                 // Only the handler needs them.
@@ -166,7 +162,8 @@ pub(crate) fn run(handler: &ErasedHandler, context: &Context) -> Result<(), Fail
                 ..context.clone()
             };
             socket.io().spawn(async move {
-                if let Err(failure) = flatten(future.instrument(span).await) {
+                let outcome = CatchPanic(future).instrument(span).await;
+                if let Err(failure) = flatten(outcome) {
                     fail(&context, failure);
                 }
                 drop(running);
@@ -233,7 +230,7 @@ impl Drop for Level {
     }
 }
 
-fn flatten(outcome: Result<Result<(), Failure>, Panic>) -> Result<(), Failure> {
+fn flatten<T>(outcome: Result<Result<T, Failure>, Panic>) -> Result<T, Failure> {
     outcome.unwrap_or_else(|panic| Err(panic.into()))
 }
 

@@ -16,7 +16,7 @@ use serde::ser::{Serialize, SerializeTuple, Serializer};
 
 use super::ArgsError;
 use super::any::AnyJson;
-use super::syntax::is_json;
+use super::syntax::{is_json, is_json_behind_first};
 use super::visit::{ArgsVisitor, Wanted};
 use crate::protocol::binary;
 use crate::protocol::decode::{trim_end, trim_start};
@@ -125,11 +125,17 @@ impl JsonArgs {
         }
         if self.attachments.is_some() {
             self.read::<AnyJson>(Wanted::All)?;
-        } else {
+        } else if !self.is_well_formed_behind_name() {
             check_syntax(self.array())?;
         }
         self.mark_checked();
         Ok(())
+    }
+
+    /// Whether there is an event's name, which has been read, and arguments that are found to be in order at the first look.
+    fn is_well_formed_behind_name(&self) -> bool {
+        let args = self.text.get(self.open + self.start..);
+        self.start > 1 && args.is_some_and(is_json_behind_first)
     }
 
     /// Remembers that the text was written by ourselves or has been read to its end.

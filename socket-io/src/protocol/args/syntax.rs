@@ -11,17 +11,30 @@ const BLOCK: usize = 32;
 
 /// Whether the text is one JSON value, with nothing but white space around it. False for one that is nested deeper than [`DEPTH`], too.
 pub(super) fn is_json(text: &str) -> bool {
-    (text.len() > blocks::LONG && blocks::is_compact_json(text)) || is_value(text.as_bytes())
+    (is_long(text) && blocks::is_compact_json(text)) || is_value(text.as_bytes())
 }
 
-/// The same byte by byte.
+/// Whether the text is what comes behind the first value of an array and its comma. False for much that is in order.
+pub(super) fn is_json_behind_first(text: &str) -> bool {
+    if is_long(text) {
+        return false;
+    }
+    let rest = next(text.as_bytes()).and_then(|(first, rest)| items_end(first, rest, DEPTH));
+    rest.is_some_and(<[u8]>::is_empty)
+}
+
+fn is_long(text: &str) -> bool {
+    text.len() > blocks::LONG
+}
+
+/// Of one JSON value, byte by byte.
 fn is_value(text: &[u8]) -> bool {
-    value_end(skip_space(text), DEPTH).is_some_and(|rest| skip_space(rest).is_empty())
+    let rest = next(text).and_then(|(first, rest)| value_end(first, rest, DEPTH));
+    rest.is_some_and(|rest| next(rest).is_none())
 }
 
-/// What comes behind the value at the start, as in all of the following.
-fn value_end(value: &[u8], depth: u8) -> Option<&[u8]> {
-    let (&first, rest) = value.split_first()?;
+/// What comes behind the value that begins with this byte, as in all of the following.
+fn value_end(first: u8, rest: &[u8], depth: u8) -> Option<&[u8]> {
     match first {
         b'"' => string_end(rest),
         b'{' => object_end(rest, depth.checked_sub(1)?),
@@ -40,15 +53,21 @@ fn value_end(value: &[u8], depth: u8) -> Option<&[u8]> {
 
 /// Of an array whose bracket has been read.
 fn array_end(rest: &[u8], depth: u8) -> Option<&[u8]> {
-    let mut rest = skip_space(rest);
-    if let Some((b']', rest)) = rest.split_first() {
+    let (first, rest) = next(rest)?;
+    if first == b']' {
         return Some(rest);
     }
+    items_end(first, rest, depth)
+}
+
+/// Of an array from one of its values on, which begins with this byte.
+#[inline]
+fn items_end(mut first: u8, mut rest: &[u8], depth: u8) -> Option<&[u8]> {
     loop {
-        rest = skip_space(value_end(rest, depth)?);
-        match rest.split_first()? {
-            (b',', behind) => rest = skip_space(behind),
-            (b']', behind) => return Some(behind),
+        let (delimiter, behind) = next(value_end(first, rest, depth)?)?;
+        match delimiter {
+            b',' => (first, rest) = next(behind)?,
+            b']' => return Some(behind),
             _ => return None,
         }
     }
@@ -56,32 +75,36 @@ fn array_end(rest: &[u8], depth: u8) -> Option<&[u8]> {
 
 /// Of an object whose bracket has been read.
 fn object_end(rest: &[u8], depth: u8) -> Option<&[u8]> {
-    let mut rest = skip_space(rest);
-    if let Some((b'}', rest)) = rest.split_first() {
+    let (mut first, mut rest) = next(rest)?;
+    if first == b'}' {
         return Some(rest);
     }
-    loop {
-        let (b'"', key) = rest.split_first()? else {
+    while first == b'"' {
+        let (b':', value) = next(string_end(rest)?)? else {
             return None;
         };
-        let (b':', value) = skip_space(string_end(key)?).split_first()? else {
-            return None;
-        };
-        rest = skip_space(value_end(skip_space(value), depth)?);
-        match rest.split_first()? {
-            (b',', behind) => rest = skip_space(behind),
-            (b'}', behind) => return Some(behind),
+        let (value, behind) = next(value)?;
+        let (delimiter, behind) = next(value_end(value, behind, depth)?)?;
+        match delimiter {
+            b',' => (first, rest) = next(behind)?,
+            b'}' => return Some(behind),
             _ => return None,
         }
     }
+    None
 }
 
+/// The first byte that is no white space, and what comes behind it.
 #[inline]
-fn skip_space(mut rest: &[u8]) -> &[u8] {
-    while let Some((b' ' | b'\n' | b'\r' | b'\t', behind)) = rest.split_first() {
+fn next(mut rest: &[u8]) -> Option<(u8, &[u8])> {
+    loop {
+        let (&byte, behind) = rest.split_first()?;
+        // Most bytes are told by one comparison.
+        if byte > b' ' || !matches!(byte, b' ' | b'\n' | b'\r' | b'\t') {
+            return Some((byte, behind));
+        }
         rest = behind;
     }
-    rest
 }
 
 /// Of a string whose opening quote has been read.
@@ -104,29 +127,35 @@ fn string_end(rest: &[u8]) -> Option<&[u8]> {
 }
 
 fn long_string_end(mut rest: &[u8]) -> Option<&[u8]> {
-    let mut words = 0;
     loop {
-        while let Some((word, behind)) = rest.split_first_chunk() {
-            let special = special(word);
-            if special != 0 {
-                rest = rest.get(special.trailing_zeros() as usize / 8..)?;
-                break;
-            }
-            rest = behind;
-            words += 1;
-            if words == 4 {
-                rest = skip_blocks(rest);
-            }
-        }
-        let (&byte, behind) = rest.split_first()?;
-        rest = match byte {
-            b'"' => return Some(behind),
-            b'\\' => escape_end(behind)?,
-            0..=0x1f => return None,
-            // One of the last bytes of the text.
-            _ => behind,
+        rest = match skip_plain(rest).split_first()? {
+            (b'"', behind) => return Some(behind),
+            (b'\\', behind) => escape_end(behind)?,
+            _ => return None,
         };
     }
+}
+
+/// What comes behind the plain text of a string: a quote, a backslash, a control character, or nothing.
+pub(in crate::protocol) fn skip_plain(mut rest: &[u8]) -> &[u8] {
+    let mut words = 0;
+    while let Some((word, behind)) = rest.split_first_chunk() {
+        let special = special(word);
+        if special != 0 {
+            let plain = special.trailing_zeros() as usize / 8;
+            return rest.get(plain..).unwrap_or_default();
+        }
+        rest = behind;
+        words += 1;
+        if words == 4 {
+            rest = skip_blocks(rest);
+        }
+    }
+    // The last bytes of the text.
+    while let Some((b' '..=b'!' | b'#'..=b'[' | b']'.., behind)) = rest.split_first() {
+        rest = behind;
+    }
+    rest
 }
 
 /// Marks the bytes that are no plain text of a string, from the lowest bit up: control characters, quotes and backslashes. Above the first one, others may be

@@ -45,6 +45,7 @@ impl Items<'_, '_> {
         Ok(())
     }
 
+    #[inline]
     fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), EncodeError> {
         if self.raw {
             return self.writer.raw(value);

@@ -1,7 +1,7 @@
 use serde::de::IgnoredAny;
 
 use super::blocks::is_compact_json;
-use super::is_json;
+use super::{is_json, is_json_behind_first, skip_plain};
 use crate::protocol::args::check_syntax;
 
 #[track_caller]
@@ -295,5 +295,33 @@ fn changed_arrays_of_many_blocks_are_judged_as_by_serde_json() {
             }
         }
         check_compact(&text.into_iter().collect::<String>());
+    }
+}
+
+#[test]
+fn what_is_behind_the_first_value_is_judged_as_with_it() {
+    let parts = ["[", "]", "{}", ",", "\"k\"", "1", " ", "\u{1}"];
+    check_up_to(&parts, 5, |behind| {
+        let whole = serde_json::from_str::<IgnoredAny>(&format!("[\"name\",{behind}"));
+        // White space at the end, or too much of all, is left to others.
+        if is_json_behind_first(behind) {
+            assert!(whole.is_ok(), "{behind:?}");
+        } else {
+            assert!(whole.is_err() || behind.ends_with(' '), "{behind:?}");
+        }
+    });
+    let long = format!("\"{}\"]", "x".repeat(100));
+    assert!(!is_json_behind_first(&long));
+}
+
+#[test]
+fn plain_text_ends_at_the_first_byte_that_is_none() {
+    for end in ["", "\"", "\\n", "\u{0}", "\u{1f}\""] {
+        for length in 0..100 {
+            for plain in ["x", "\u{7f}", "é", "😀", "!", "#", "[", "]", " "] {
+                let text = plain.repeat(length) + end;
+                assert_eq!(skip_plain(text.as_bytes()), end.as_bytes(), "{text:?}");
+            }
+        }
     }
 }
