@@ -378,6 +378,8 @@ impl Session {
         }
         match self.heartbeat.handle_timeout(now, &self.config) {
             Due::Nothing => {}
+            // Nothing is sent any more, and the end has a time of its own.
+            Due::Ping if self.state == ReadyState::Closing => self.heartbeat.stop(),
             Due::Ping => self
                 .outbox
                 .push_control(&Packet::Ping(Default::default()).to_frame()),

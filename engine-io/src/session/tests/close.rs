@@ -47,6 +47,29 @@ fn a_parked_get_takes_what_is_queued_before_the_close() {
 }
 
 #[test]
+fn a_closing_server_pings_no_more() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut session = server(transport);
+        send(&mut session, "last").unwrap();
+        session.close(at(24_000));
+        session.handle_timeout(at(25_000));
+        assert_eq!(session.state(), ReadyState::Closing);
+        assert_eq!(
+            session.poll_timeout(),
+            Some(at(54_000)),
+            "the close timeout"
+        );
+        match transport {
+            Transport::Polling => {
+                session.handle_get().unwrap();
+                assert_eq!(payload(&mut session), Some("4last".into()));
+            }
+            Transport::WebSocket => assert_eq!(frames(&mut session), ["4last"]),
+        }
+    }
+}
+
+#[test]
 fn a_closing_websocket_ends_with_its_last_byte() {
     for session in &mut both(Transport::WebSocket) {
         send(session, "last").unwrap();
