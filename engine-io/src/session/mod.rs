@@ -305,13 +305,16 @@ impl Session {
         self.heartbeat.handle_traffic(now, &self.config);
     }
 
-    /// What arrived over `transport` is no packet. A server calls that a parse error, and a client an error of the transport, as in the reference.
+    /// What arrived over `transport` is no packet. A server calls that a parse error, and a client an error of the transport, as in the reference; a server
+    /// that is closing has no ear for it.
     pub fn handle_garbage(&mut self, transport: Transport) {
-        if transport == self.transport {
-            self.finish(match self.side {
-                Side::Server => CloseReason::ParseError,
-                Side::Client => CloseReason::TransportError,
-            });
+        if transport != self.transport {
+            return;
+        }
+        match (self.side, self.state) {
+            (Side::Server, ReadyState::Closing) => {}
+            (Side::Server, _) => self.finish(CloseReason::ParseError),
+            (Side::Client, _) => self.finish(CloseReason::TransportError),
         }
     }
 

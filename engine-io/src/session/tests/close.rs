@@ -149,6 +149,17 @@ fn messages_that_arrive_while_closing_are_dropped() {
 }
 
 #[test]
+fn a_closing_server_ignores_what_is_no_packet() {
+    let mut session = server(Transport::Polling);
+    session.close(at(0));
+    session.handle_garbage(Transport::Polling);
+    assert_eq!(session.state(), ReadyState::Closing);
+    session.handle_get().unwrap();
+    assert_eq!(payload(&mut session), Some("6|1".into()));
+    check_closed(&mut session, CloseReason::ForcedClose);
+}
+
+#[test]
 fn messages_after_the_end_are_refused_and_dropped() {
     for transport in [Transport::Polling, Transport::WebSocket] {
         for session in &mut both(transport) {
