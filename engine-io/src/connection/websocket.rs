@@ -17,6 +17,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tungstenite::error::{CapacityError, Error};
+use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 
 use super::boundary::Boundary;
@@ -34,6 +35,8 @@ use crate::text::Text;
 const READ_SIZE: usize = 16 * 1024;
 /// What tungstenite keeps per connection while a frame is incomplete.
 const CONTEXT_BUFFER: usize = 4096;
+/// The reason that tungstenite puts, with code 1002, in the place of a close frame whose code nobody may send.
+const FORBIDDEN_CODE: &str = "Protocol violation";
 /// Slices of one vectored write.
 const WRITE_SLICES: usize = 32;
 /// While so many bytes of pongs wait, nothing more is read.
@@ -334,6 +337,11 @@ impl WebSocket {
                     Err(_) => break Err(End::Violation(1007)),
                 },
                 Ok(tungstenite::Message::Binary(data)) => inbox.push_back(Message::Binary(data)),
+                Ok(tungstenite::Message::Close(Some(frame)))
+                    if frame.code == CloseCode::Protocol && frame.reason == FORBIDDEN_CODE =>
+                {
+                    break Err(End::Violation(1002));
+                }
                 Ok(tungstenite::Message::Close(frame)) => {
                     closed = frame;
                     // Queues the answer. What comes behind a close frame does not count.

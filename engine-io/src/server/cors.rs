@@ -168,7 +168,7 @@ impl Cors {
         let origin = match &self.origin {
             Origin::Any => Some(HeaderValue::from_static("*")),
             Origin::Fixed(origin) => Some(origin.clone()),
-            Origin::Reflected => asking.cloned(),
+            Origin::Reflected => allowed(&|origin| !origin.is_empty()),
             Origin::Listed(origins) => {
                 allowed(&|origin| origins.iter().any(|known| known == origin))
             }
@@ -181,8 +181,10 @@ impl Cors {
         if preflight && self.allowed_headers.is_none() {
             vary(headers, "Access-Control-Request-Headers");
         }
-        let Some(origin) = origin else { return };
-        headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        // Without this one the others give no leave, and the reference sends them all the same.
+        if let Some(origin) = origin {
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+        }
         if self.credentials {
             headers.insert(
                 header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
@@ -267,27 +269,31 @@ mod tests {
             let headers = applied(&cors, &Method::GET, &[("origin", asking)]);
             assert_eq!(headers, map(&expected), "{cors:?} for {asking}");
         }
-        let nobody = applied(&Cors::reflect(), &Method::GET, &[]);
-        assert_eq!(nobody, map(&[vary]));
+        for request in [&[][..], &[("origin", "")]] {
+            let nobody = applied(&Cors::reflect(), &Method::GET, request);
+            assert_eq!(nobody, map(&[vary]));
+        }
     }
 
     #[test]
-    fn credentials_and_exposed_headers_are_for_those_who_may_read() {
+    fn those_who_may_not_read_miss_the_header_that_says_so_alone() {
         let cors = Cors::origins([A])
             .credentials(true)
             .exposed_headers("x-one,x-two");
-        let allowed = applied(&cors, &Method::GET, &[("origin", A)]);
-        assert_eq!(
-            allowed,
-            map(&[
-                ("access-control-allow-origin", A),
-                ("access-control-allow-credentials", "true"),
-                ("access-control-expose-headers", "x-one,x-two"),
-                ("vary", "Origin"),
-            ])
-        );
+        let everybody = [
+            ("access-control-allow-credentials", "true"),
+            ("access-control-expose-headers", "x-one,x-two"),
+            ("vary", "Origin"),
+        ];
         let refused = applied(&cors, &Method::GET, &[("origin", B)]);
-        assert_eq!(refused, map(&[("vary", "Origin")]));
+        assert_eq!(refused, map(&everybody));
+        let mut allowed = applied(&cors, &Method::GET, &[("origin", A)]);
+        let origin = allowed.remove("access-control-allow-origin");
+        assert_eq!(
+            origin.as_ref().map(HeaderValue::as_bytes),
+            Some(A.as_bytes())
+        );
+        assert_eq!(allowed, map(&everybody));
     }
 
     #[test]
@@ -311,6 +317,11 @@ mod tests {
                 ("vary", "Origin, Access-Control-Request-Headers"),
             ])
         );
+        let refused = Cors::origins([B]).preflight(&Method::OPTIONS, &map(&asked));
+        let mut expected = response.headers().clone();
+        expected.remove("access-control-allow-origin");
+        assert_eq!(*refused.unwrap().headers(), expected);
+
         let configured = Cors::origin("http://good-domain.example")
             .methods("GET,PUT,POST")
             .allowed_headers("my-header")

@@ -306,13 +306,16 @@ impl Session {
         self.heartbeat.handle_traffic(now, &self.config);
     }
 
-    /// What arrived over `transport` is no packet. A server calls that a parse error, and a client an error of the transport, as in the reference.
+    /// What arrived over `transport` is no packet. A server calls that a parse error, and a client an error of the transport, as in the reference; a server
+    /// that is closing has no ear for it.
     pub fn handle_garbage(&mut self, transport: Transport) {
-        if transport == self.transport {
-            self.finish(match self.side {
-                Side::Server => CloseReason::ParseError,
-                Side::Client => CloseReason::TransportError,
-            });
+        if transport != self.transport {
+            return;
+        }
+        match (self.side, self.state) {
+            (Side::Server, ReadyState::Closing) => {}
+            (Side::Server, _) => self.finish(CloseReason::ParseError),
+            (Side::Client, _) => self.finish(CloseReason::TransportError),
         }
     }
 
@@ -380,6 +383,8 @@ impl Session {
         }
         match self.heartbeat.handle_timeout(now, &self.config) {
             Due::Nothing => {}
+            // Nothing is sent any more, and the end has a time of its own.
+            Due::Ping if self.state == ReadyState::Closing => self.heartbeat.stop(),
             Due::Ping => self
                 .outbox
                 .push_control(&Packet::Ping(Default::default()).to_frame()),

@@ -95,6 +95,15 @@ scenario('a close packet ends a polling session', async (t) => {
   assert.equal(await serverReason(watcher, sid), 'transport close');
 });
 
+scenario('garbage of the engine behind garbage of Socket.IO changes nothing', async (t) => {
+  const session = await PollingSession.open(t, suite.port);
+  const sid = await session.connect();
+  await session.send('4x', 'x');
+  assert.ok((await session.closed()).announced);
+  const watcher = await connectClient(t, suite.url);
+  assert.ok(['forced close', 'forced server close'].includes(await serverReason(watcher, sid)));
+});
+
 for (const Session of [PollingSession, WebSocketSession]) {
   scenario(`garbage of the engine is a parse error (${Session.transport})`, async (t) => {
     const session = await Session.open(t, suite.port);

@@ -141,6 +141,10 @@ scenario('pages of other origins are answered, without leave to read', async () 
     assert.equal(answer.status, status);
     assert.equal(answer.headers['access-control-allow-origin'], undefined);
     assert.match(answer.headers.vary, /Origin/);
+    // The rest says what they might do if they had leave.
+    assert.equal(answer.headers['access-control-allow-credentials'], 'true');
+    assert.equal(answer.headers['access-control-expose-headers'], 'x-every');
+    assert.equal(answer.headers['access-control-allow-methods'], method === 'OPTIONS' ? 'GET,POST' : undefined);
   }
 });
 

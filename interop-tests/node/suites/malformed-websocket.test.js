@@ -1,6 +1,8 @@
 // Malformed upgrade requests, frames and Engine.IO packets on WebSocket, beside healthy clients.
 
 import assert from 'node:assert/strict';
+import { connectClient } from '../lib/client.js';
+import { eventually } from '../lib/deadline.js';
 import { suiteServer } from '../lib/harness.js';
 import { ALIVE, CLOSED, besideHealthyClients, checkOutcome, expectation } from '../lib/malformed.js';
 import { OPCODE, PollingSession, RawWebSocket, WebSocketSession } from '../lib/raw.js';
@@ -97,9 +99,12 @@ const FRAMES = [
 for (const { name, frames, expect } of FRAMES) {
   beside(`frame: ${name}`, async (t) => {
     const session = await WebSocketSession.open(t, suite.port);
-    await session.connect();
+    const sid = await session.connect();
     for (const frame of frames) session.ws.frame(...frame);
     assert.equal((await session.closed()).code, expect);
+    const watcher = await connectClient(t, suite.url);
+    const reason = await eventually(async () => (await watcher.ask('reason', sid))[0], 'the reason');
+    assert.equal(reason, 'transport error');
   });
 }
 

@@ -121,7 +121,9 @@ fn garbage_frames_end_the_connection_or_do_not() {
         for _ in 0..=random.below(5) {
             let first = [0xc1, 0xc2, 0x41, 0x42, 0x00, 0x80, 0x81, 0x89, 0x88][random.size(9)];
             let data = random.ascii(200);
-            let payload = if random.chance(80) {
+            let payload = if first == 0x88 && random.chance(50) {
+                1000_u16.to_be_bytes().into()
+            } else if random.chance(80) {
                 compressed(&data, 6)
             } else {
                 data

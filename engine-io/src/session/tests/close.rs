@@ -47,6 +47,29 @@ fn a_parked_get_takes_what_is_queued_before_the_close() {
 }
 
 #[test]
+fn a_closing_server_pings_no_more() {
+    for transport in [Transport::Polling, Transport::WebSocket] {
+        let mut session = server(transport);
+        send(&mut session, "last").unwrap();
+        session.close(at(24_000));
+        session.handle_timeout(at(25_000));
+        assert_eq!(session.state(), ReadyState::Closing);
+        assert_eq!(
+            session.poll_timeout(),
+            Some(at(54_000)),
+            "the close timeout"
+        );
+        match transport {
+            Transport::Polling => {
+                session.handle_get().unwrap();
+                assert_eq!(payload(&mut session), Some("4last".into()));
+            }
+            Transport::WebSocket => assert_eq!(frames(&mut session), ["4last"]),
+        }
+    }
+}
+
+#[test]
 fn a_closing_websocket_ends_with_its_last_byte() {
     for session in &mut both(Transport::WebSocket) {
         send(session, "last").unwrap();
@@ -123,6 +146,17 @@ fn messages_that_arrive_while_closing_are_dropped() {
             assert_eq!(session.buffered(), Frame::message("last").len());
         }
     }
+}
+
+#[test]
+fn a_closing_server_ignores_what_is_no_packet() {
+    let mut session = server(Transport::Polling);
+    session.close(at(0));
+    session.handle_garbage(Transport::Polling);
+    assert_eq!(session.state(), ReadyState::Closing);
+    session.handle_get().unwrap();
+    assert_eq!(payload(&mut session), Some("6|1".into()));
+    check_closed(&mut session, CloseReason::ForcedClose);
 }
 
 #[test]

@@ -492,7 +492,7 @@ fn closing() -> Vec<Case> {
         0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535,
     ] {
         let name = format!("a close with {number}, which nobody may send");
-        add(name, code(number, b""), End::Answered(Some(1002)));
+        add(name, code(number, b""), End::Violation(1002));
     }
     for reason in ["bye", "κόσμε", &"x".repeat(123)] {
         let name = format!("a close with a reason of {} bytes", reason.len());

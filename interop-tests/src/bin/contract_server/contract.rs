@@ -82,6 +82,17 @@ struct Welcome<'a> {
     eio: u8,
 }
 
+#[derive(Serialize)]
+struct Whoami {
+    sid: SocketId,
+    nsp: String,
+    auth: Value,
+    query: Value,
+    xtest: Option<String>,
+    transport: &'static str,
+    eio: u8,
+}
+
 /// Which sockets `emit-to` means, and what they get.
 #[derive(Deserialize)]
 struct EmitTo {
@@ -277,17 +288,15 @@ fn sequences(namespace: Namespace) -> Namespace {
 fn facts(namespace: Namespace) -> Namespace {
     namespace
         .on("whoami", async |socket: Socket, handshake: Handshake| {
-            let query: HashMap<_, _> = handshake.queries().collect();
-            let auth: Value = handshake.auth()?;
-            Ok::<_, Refusal>(json!({
-                "sid": socket.id(),
-                "nsp": socket.namespace().name().as_str(),
-                "auth": serde_json::to_value(auth)?,
-                "query": query,
-                "xtest": handshake.header("x-test"),
-                "transport": socket.transport().as_str(),
-                "eio": socket.revision().number(),
-            }))
+            Ok::<_, Refusal>(Whoami {
+                sid: socket.id().clone(),
+                nsp: socket.namespace().name().to_string(),
+                auth: handshake.auth()?,
+                query: Value::Object(handshake.queries().collect()),
+                xtest: handshake.header("x-test").map(str::to_owned),
+                transport: socket.transport().as_str(),
+                eio: socket.revision().number(),
+            })
         })
         .on("count", async |socket: Socket| socket.namespace().len())
         .on(
