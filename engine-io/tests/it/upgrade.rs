@@ -118,7 +118,7 @@ async fn a_get_that_is_parked_at_the_switch_is_closed() {
 
 #[tokio::test]
 async fn a_candidate_that_never_speaks_is_closed_and_the_session_goes_on() {
-    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(50));
+    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(500));
     let host = Host::echo(config).await;
     let mut polling = host.polling().await;
     candidate(&polling).await.check_close(None).await;
@@ -209,7 +209,7 @@ async fn a_second_candidate_is_closed_at_once() {
 async fn the_heartbeat_s_deadline_survives_the_upgrade() {
     let config = ServerConfig::default()
         .ping_interval(Duration::from_millis(30))
-        .ping_timeout(Duration::from_millis(150));
+        .ping_timeout(Duration::from_millis(1000));
     let host = Host::new(config).await;
     let (mut polling, socket) = host.polling_pair().await;
     let (_sender, driven) = drive(socket);
