@@ -245,6 +245,11 @@ async fn a_candidate_that_nobody_took_ends_with_its_session() {
     drop(sender);
 }
 
+/// However busy the machine is, the time of the upgrade does not end before the flood.
+fn patient() -> ServerConfig {
+    ServerConfig::default().upgrade_timeout(Duration::from_secs(600))
+}
+
 /// Sends the frame so many times before it reads an answer, and moves the session afterwards. The server stops reading in between.
 async fn flood<R, W>(candidate: WebSocket<R, W>, frame: Vec<u8>, answer: Frame, count: usize)
 where
@@ -286,7 +291,7 @@ where
 
 #[tokio::test]
 async fn a_flood_of_pings_does_not_stop_an_upgrade() {
-    let host = Host::echo(ServerConfig::default()).await;
+    let host = Host::echo(patient()).await;
     let polling = host.polling().await;
     let pong = Frame::Pong(vec![b'x'; 125]);
     let ping = Header::PING.frame(&[b'x'; 125]);
@@ -295,7 +300,7 @@ async fn a_flood_of_pings_does_not_stop_an_upgrade() {
 
 #[tokio::test]
 async fn a_flood_of_probes_is_read_no_faster_than_its_answers_are() {
-    let host = Host::echo(ServerConfig::default()).await;
+    let host = Host::echo(patient()).await;
     let polling = host.polling().await;
     let candidate = host.narrow(4096, &format!("&sid={}", polling.sid)).await;
     let probe = Header::TEXT.frame(b"2probe");
