@@ -126,6 +126,16 @@ impl Sender {
         self.shared.lock().session.is_writable()
     }
 
+    /// How many senders of a broadcast are to be [prefetched](Self::prefetch) at a time.
+    #[doc(hidden)]
+    pub const AHEAD: usize = crate::connection::AHEAD;
+
+    /// Looks at what the next [`send_frames`](Self::send_frames) will need, so that the memory of several senders is waited for at once.
+    #[doc(hidden)]
+    pub fn prefetch(&self) {
+        self.shared.prefetch();
+    }
+
     /// Ends the session: what is queued still leaves, then the peer is told.
     pub fn close(&self) {
         self.shared.close();

@@ -91,6 +91,11 @@ impl Direct {
         }
     }
 
+    /// How many share the stream.
+    pub(crate) fn shares(&self) -> usize {
+        self.stream.as_ref().map_or(0, Arc::strong_count)
+    }
+
     /// Writes the one frame that waits, if this is the time for it.
     pub(crate) fn write(&mut self, session: &mut Session) -> Written {
         if self.stream.is_none() || !self.idle {

@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::Shared;
 use super::direct::Written;
+use super::{AHEAD, Shared};
 use crate::sync::{Mutex, Runtime, RuntimeId, thread_local, yield_now};
 
 /// How many connections are written to before others have their turn.
@@ -76,24 +76,31 @@ struct Writing(Waiting);
 
 impl Writing {
     async fn run(self) {
+        let mut next = Vec::with_capacity(AHEAD);
         loop {
-            for _ in 0..AT_ONCE {
-                match self.next() {
-                    Some(shared) => shared.write_later(),
-                    None => return,
+            for _ in 0..AT_ONCE / AHEAD {
+                self.take(&mut next);
+                if next.is_empty() {
+                    return;
                 }
+                next.iter().for_each(|shared| shared.prefetch());
+                next.drain(..).for_each(|shared| shared.write_later());
             }
             yield_now().await;
         }
     }
 
-    fn next(&self) -> Option<Arc<Shared>> {
+    /// Takes those that are next; nothing when there are none, and then this is the end of the list.
+    fn take(&self, next: &mut Vec<Arc<Shared>>) {
         let mut waiting = self.0.lock();
-        let next = waiting.as_mut()?.pop_front();
-        if next.is_none() {
+        let Some(list) = &mut *waiting else {
+            return;
+        };
+        let some = list.len().min(AHEAD);
+        next.extend(list.drain(..some));
+        if next.is_empty() {
             *waiting = None;
         }
-        next
     }
 }
 

@@ -1,6 +1,6 @@
 //! The adapter of a single process.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
@@ -30,7 +30,9 @@ impl MemoryAdapter {
 struct Members {
     slab: Slab<Member>,
     by_id: HashMap<SocketId, usize>,
-    rooms: HashMap<Room, HashSet<usize>>,
+    /// In order, since those who came one after the other tend to lie side by side, in this program's memory and in the system's: a broadcast that reaches them so
+    /// waits less for memory.
+    rooms: HashMap<Room, BTreeSet<usize>>,
 }
 
 struct Member {
@@ -45,7 +47,7 @@ impl Members {
     }
 
     fn leave_room(
-        rooms: &mut HashMap<Room, HashSet<usize>>,
+        rooms: &mut HashMap<Room, BTreeSet<usize>>,
         key: usize,
         room: &Room,
         id: &SocketId,
@@ -65,8 +67,6 @@ impl Members {
                 if rooms.len() < rooms.capacity() / 8 {
                     rooms.shrink_to_fit();
                 }
-            } else if members.len() < members.capacity() / 8 {
-                members.shrink_to_fit();
             }
         }
     }
@@ -100,7 +100,7 @@ impl Members {
             .rooms
             .iter()
             .filter_map(|room| self.rooms.get(room))
-            .map(HashSet::len)
+            .map(BTreeSet::len)
             .max();
         let mut matching = Vec::with_capacity(size.unwrap_or(1));
         for room in &target.rooms {
@@ -262,7 +262,9 @@ impl Adapter for MemoryAdapter {
     }
 
     fn room_size(&self, room: &str) -> usize {
-        self.members.read().in_room(room).count()
+        let members = self.members.read();
+        let own = members.by_id.contains_key(room);
+        usize::from(own) + members.rooms.get(room).map_or(0, BTreeSet::len)
     }
 }
 
@@ -357,9 +359,6 @@ mod tests {
                 (members.slab.len(), members.by_id.len(), members.rooms.len()),
                 (1, 1, 3)
             );
-            for room in members.rooms.values() {
-                assert!(room.capacity() < 100, "{}", room.capacity());
-            }
             assert!(
                 members.by_id.capacity() < 100,
                 "{}",

@@ -10,6 +10,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine_io::Sender;
 use serde::{Serialize, Serializer};
 
 pub use memory::MemoryAdapter;
@@ -253,8 +254,13 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         flags: Flags,
         told: &mut dyn FnMut(&SocketId, Outcome),
     ) {
-        for socket in self.sockets(target) {
-            told(socket.id(), socket.deliver(packet, flags));
+        let mut sockets = self.sockets(target).into_iter();
+        while !sockets.as_slice().is_empty() {
+            let next = sockets.as_slice().iter().take(Sender::AHEAD);
+            next.for_each(|socket| socket.connection().sender.prefetch());
+            for socket in sockets.by_ref().take(Sender::AHEAD) {
+                told(socket.id(), socket.deliver(packet, flags));
+            }
         }
     }
 
