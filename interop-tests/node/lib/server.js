@@ -77,7 +77,8 @@ class ServerProcess {
     this.child = child;
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message));
-      child.once('exit', (code, signal) => resolve(`exit ${signal ?? code}`));
+      // Not "exit": what it has written is to be there.
+      child.once('close', (code, signal) => resolve(`exit ${signal ?? code}`));
     });
     child.stdout.setEncoding('utf8').on('data', (text) => (this.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (this.stderr += text));
