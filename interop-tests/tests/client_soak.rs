@@ -24,7 +24,8 @@ const RECONNECTS: usize = 600;
 const FIRST: usize = 100;
 /// Bytes of connections that are there at one moment and not at another; less than 100 for each reconnect.
 const SLACK: usize = 48 << 10;
-const LIMIT: Duration = Duration::from_secs(55);
+/// Something hangs; half a minute is what it takes, most of it at rest.
+const LIMIT: Duration = Duration::from_secs(300);
 const PING_INTERVAL: Duration = Duration::from_millis(500);
 const PING_TIMEOUT: Duration = Duration::from_millis(2000);
 

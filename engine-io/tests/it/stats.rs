@@ -77,7 +77,7 @@ async fn a_socket_tells_the_numbers_of_its_session() {
 
 #[tokio::test]
 async fn upgrades_count_when_they_are_done_and_when_they_fail() {
-    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(20));
+    let config = ServerConfig::default().upgrade_timeout(Duration::from_millis(500));
     let host = Host::echo(config).await;
     let polling = host.polling().await;
     let query = format!("&sid={}", polling.sid);

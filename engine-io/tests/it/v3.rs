@@ -205,7 +205,7 @@ async fn the_client_s_pings_are_answered() {
 
 #[tokio::test]
 async fn a_client_that_stops_pinging_is_given_up_even_after_the_upgrade() {
-    let times = Duration::from_millis(100);
+    let times = Duration::from_millis(500);
     let host = Host::new(config().ping_interval(times).ping_timeout(times)).await;
     let (old, socket) = tokio::join!(Old::open(&host, ""), host.accept());
     let (sender, driven) = drive(socket);

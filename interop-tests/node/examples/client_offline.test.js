@@ -303,8 +303,14 @@ for (const [name, options] of [
         await pause(roll(20));
       }
       await eventually(() => numbers(program).at(-1) > before, 'some of the news');
-      // Long enough for it to be noted.
-      if (run === 0) await pause(500);
+      if (run === 0) {
+        await eventually(() => numbers(program).at(-1) === history.length, 'all of the news');
+        // What is noted is written with what is kept afterwards. The first one may have overtaken the note of the last news.
+        for (const key of ['first', 'second']) {
+          program.order(key, 'tea');
+          await eventually(() => program.said('kept').includes(key), 'an order that is kept');
+        }
+      }
       await program.kill();
       runs.push(numbers(program));
       // Once the server has noticed, the next ones are missed.

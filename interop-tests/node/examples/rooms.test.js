@@ -56,6 +56,7 @@ overTransports(suite, 'a room votes, and is closed', async ({ connect }) => {
   sid.socket.off('vote');
   assert.deepEqual(await ann.ask('vote', room, 'Shall we stay?'), [{ yes: 0, no: 2, silent: 1 }]);
   sid.emit('close', room);
-  assert.deepEqual(await ann.event('closed'), [room]);
+  // Rooms of the tests before may be closed only now, too.
+  for (let closed; closed !== room; ) [closed] = await ann.event('closed');
   assert.deepEqual(await ann.ask('vote', room, 'Anybody?'), [{ yes: 0, no: 0, silent: 0 }]);
 });

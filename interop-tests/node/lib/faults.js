@@ -3,6 +3,7 @@
 import { connect, createServer } from 'node:net';
 import { once } from 'node:events';
 import { pause } from './deadline.js';
+import { freePort } from './server.js';
 
 /** Starts a line to a port of the loopback interface; it ends with the test. */
 export async function startLine(t, port) {
@@ -47,12 +48,13 @@ class Line {
 
   /** Takes connections, as at first. */
   async accept() {
+    // It may be away for a while, and is to find its port again.
+    this.port ||= await freePort();
     // Half open sockets are closed by the other side alone.
     const listener = createServer({ allowHalfOpen: true, noDelay: true }, (near) => this.#join(near));
     listener.listen(this.port, '127.0.0.1');
     await once(listener, 'listening');
     this.#listener = listener;
-    this.port = listener.address().port;
   }
 
   /** New connections are refused by the system; those that there are go on. */

@@ -3,9 +3,11 @@
 import { createServer } from 'node:http';
 import { Server } from 'socket.io';
 import { pause } from './deadline.js';
+import { freePort } from './server.js';
 
 /** Starts a server; it ends with the test. */
-export async function startOfficial(t, { port = 0, ...options } = {}) {
+export async function startOfficial(t, { port, ...options } = {}) {
+  port ??= await freePort();
   const http = createServer();
   const io = new Server(http, { pingInterval: 2000, allowRequest, ...options });
   serve(io.of('/'), 'main');
@@ -15,8 +17,8 @@ export async function startOfficial(t, { port = 0, ...options } = {}) {
   await new Promise((resolve, reject) => http.listen(port, '127.0.0.1', resolve).once('error', reject));
   const server = {
     io,
-    port: http.address().port,
-    url: `http://127.0.0.1:${http.address().port}`,
+    port,
+    url: `http://127.0.0.1:${port}`,
     /** What arrived on the wire in `/`: names of events, in order. */
     arrived: [],
     async stop() {

@@ -6,8 +6,9 @@ import { Server as EngineServer } from 'engine.io';
 import { Server } from 'socket.io';
 import * as msgpack from 'socket.io-msgpack-parser';
 
-const { MODE = 'contract', PORT, PARSER, CSR, PING_TIMEOUT } = process.env;
+const { MODE = 'contract', PORT, PARSER, CSR, PING_INTERVAL, PING_TIMEOUT } = process.env;
 /** Of the modes of the protocols. */
+const pingInterval = Number(PING_INTERVAL ?? 300);
 const pingTimeout = Number(PING_TIMEOUT ?? 200);
 
 /** As the Rust server does it; otherwise the threshold would count for nothing. */
@@ -66,7 +67,7 @@ function flow(server) {
 }
 
 function engineProtocol(server) {
-  const engine = new EngineServer({ pingInterval: 300, pingTimeout, maxHttpBufferSize: 1e6 });
+  const engine = new EngineServer({ pingInterval, pingTimeout, maxHttpBufferSize: 1e6 });
   engine.attach(server, { path: '/engine.io' });
   engine.on('connection', (socket) => {
     socket.on('message', (data) => socket.send(data));
@@ -75,7 +76,7 @@ function engineProtocol(server) {
 
 function socketProtocol(server) {
   const io = new Server(server, {
-    pingInterval: 300,
+    pingInterval,
     pingTimeout,
     maxHttpBufferSize: 1e6,
     connectTimeout: 1000,

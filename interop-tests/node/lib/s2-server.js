@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import { Server } from 'socket.io';
 import { eventually } from './deadline.js';
+import { freePort } from './server.js';
 
 /** Starts a server on a free port; it ends with the test. */
 export async function startS2(t, options = {}) {
@@ -68,9 +69,9 @@ class S2Server {
       socket.onAny((...event) => this.events.push(event.filter((item) => typeof item !== 'function')));
     });
     this.serve(this.io, this);
+    this.port ||= await freePort();
     this.http.listen(this.port, '127.0.0.1');
     await once(this.http, 'listening');
-    this.port = this.http.address().port;
   }
 
   /** As when the program is killed: connections end, and nobody listens. */

@@ -77,7 +77,8 @@ class ServerProcess {
     this.child = child;
     this.exited = new Promise((resolve) => {
       child.once('error', (error) => resolve(error.message));
-      child.once('exit', (code, signal) => resolve(`exit ${signal ?? code}`));
+      // Not "exit": what it has written is to be there.
+      child.once('close', (code, signal) => resolve(`exit ${signal ?? code}`));
     });
     child.stdout.setEncoding('utf8').on('data', (text) => (this.stdout += text));
     child.stderr.setEncoding('utf8').on('data', (text) => (this.stderr += text));
@@ -144,15 +145,23 @@ export function command(sibling, reference = 'reference-server.js') {
   return [process.execPath, fileURLToPath(new URL(reference, import.meta.url))];
 }
 
-export function freePort() {
-  return new Promise((resolve, reject) => {
+/** Below the ports that the system gives to those who do not care, and in each process from another one on. */
+const PORTS = { first: 10_000, count: 20_000 };
+let ports = process.pid * 64;
+
+/**
+ * A port where nobody listens, and that nobody gets who does not ask for it: it stays free while a server is away, though others listen on port 0 meanwhile.
+ */
+export async function freePort() {
+  for (;;) {
+    const port = PORTS.first + (ports++ % PORTS.count);
     const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const { port } = probe.address();
-      probe.close(() => resolve(port));
+    const isFree = await new Promise((resolve) => {
+      probe.once('error', () => resolve(false));
+      probe.listen(port, '127.0.0.1', () => probe.close(() => resolve(true)));
     });
-  });
+    if (isFree) return port;
+  }
 }
 
 function accepts(port) {

@@ -5,18 +5,11 @@ import { startClient } from '../lib/contract-client.js';
 import { eventually, pause } from '../lib/deadline.js';
 import { TRANSPORTS, scenario } from '../lib/harness.js';
 import { startOfficial } from '../lib/official-server.js';
-import { isReference } from '../lib/server.js';
+import { freePort, isReference } from '../lib/server.js';
 
 async function start(t, { transport = 'websocket', ...options } = {}) {
   const server = await startOfficial(t, options);
   return { server, client: startClient(t, { url: server.url, transport }) };
-}
-
-/** A port where nobody listens. */
-async function nowhere() {
-  const server = await startOfficial(undefined);
-  await server.stop();
-  return server.port;
 }
 
 const engineOf = (server) => [...server.io.of('/').sockets.values()][0].conn;
@@ -88,7 +81,7 @@ scenario('a connection that is lost is told in the order of the official client'
 });
 
 scenario('attempts that fail are told in the order of the official client', async (t) => {
-  const client = startClient(t, { url: `http://127.0.0.1:${await nowhere()}` });
+  const client = startClient(t, { url: `http://127.0.0.1:${await freePort()}` });
   client.open('a', { reconnectionAttempts: 2 });
   await client.next('reconnect_failed');
   await client.next('reconnect_error');

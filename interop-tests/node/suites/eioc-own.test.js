@@ -30,7 +30,7 @@ test('a client that goes away while it opens leaves no session behind', options,
     allowRequest: (_, done) => allowed.then(() => done(null, true)),
   });
   const client = startClient(t);
-  client.connect({ url: engine.url, connectTimeout: 50 });
+  client.connect({ url: engine.url, connectTimeout: 1000 });
   await client.next('error');
   allow();
   await eventually(() => engine.sockets.length === 1, 'the session that nobody waits for');

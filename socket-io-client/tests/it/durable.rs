@@ -86,7 +86,7 @@ async fn an_event_is_sent_until_it_is_acknowledged_always_with_the_same_key() {
     let builder = host
         .manager()
         .socket()
-        .retries(0, Duration::from_millis(20));
+        .retries(0, Duration::from_millis(500));
     let builder = builder.journal(memory.journal().await);
     let socket = soon(builder.connect()).await.expect("it joins");
     let delivery = soon(socket.durable().emit("order", &7))
@@ -313,7 +313,7 @@ async fn an_event_that_is_never_acknowledged_can_be_withdrawn() {
     let builder = host
         .manager()
         .socket()
-        .retries(0, Duration::from_millis(20));
+        .retries(0, Duration::from_millis(500));
     let builder = builder.journal(memory.journal().await);
     let socket = soon(builder.connect()).await.expect("it joins");
     let poison = socket.durable().key("poison").emit("poison", &());

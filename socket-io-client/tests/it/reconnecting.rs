@@ -201,8 +201,8 @@ async fn a_recovered_connection_has_its_id_and_misses_nothing() {
     let line = Line::to(host.address).await;
     // Long enough to miss something.
     let reconnect = quickly()
-        .delay(Duration::from_millis(200))
-        .delay_max(Duration::from_millis(200));
+        .delay(Duration::from_millis(1000))
+        .delay_max(Duration::from_millis(1000));
     let manager = line
         .manager()
         .reconnect(reconnect)

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::panic::Location;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -96,8 +97,8 @@ impl Host {
         options: impl FnOnce(SocketIoBuilder) -> SocketIoBuilder,
         set_up: impl FnOnce(&SocketIo),
     ) -> Self {
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::at(any, options, set_up).await
+        // It may restart there.
+        Self::at(nowhere().await, options, set_up).await
     }
 
     /// A server at an address that was one before.
@@ -159,12 +160,17 @@ pub(crate) fn quickly() -> Reconnect {
         .delay_max(Duration::from_millis(20))
 }
 
-/// An address where nobody listens.
+/// An address where nobody listens, and that nobody gets who does not ask for it: below the ports that the system gives to those who do not care.
 pub(crate) async fn nowhere() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0")
-        .await
-        .expect("there is a port");
-    listener.local_addr().expect("it is bound")
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id() * 64 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = 10_000 + (number % 20_000) as u16;
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        if TcpListener::bind(address).await.is_ok() {
+            return address;
+        }
+    }
 }
 
 /// A line to a server, which can be cut.

@@ -65,10 +65,10 @@ impl DrainReport {
         }
     }
 
-    /// The server was closed in between.
+    /// The server was closed in between, or is just being closed: then those that are open are about to end, too.
     fn cut_off(&mut self, connection: &Sender) {
         match connection.state() {
-            ReadyState::Closed(CloseReason::ForcedClose) => self.cut_off += 1,
+            ReadyState::Open | ReadyState::Closed(CloseReason::ForcedClose) => self.cut_off += 1,
             _ => self.left += 1,
         }
     }
@@ -128,13 +128,15 @@ impl SocketIo {
             let early = turn.saturating_sub(start.elapsed());
             if waiting && !early.is_zero() {
                 tokio::select! {
-                    () = sleep(early) => {}
-                    () = &mut finished => waiting = false,
+                    // Whoever closes the server may leave nobody before this is polled again.
+                    biased;
                     () = &mut closed => {
                         connections[index..].iter().for_each(|connection| report.cut_off(connection));
                         cut_off = true;
                         break;
                     }
+                    () = &mut finished => waiting = false,
+                    () = sleep(early) => {}
                 }
             }
             report.close(connection);

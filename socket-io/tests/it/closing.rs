@@ -2,18 +2,18 @@
 
 use std::time::Duration;
 
-use socket_io::{DisconnectReason, EmitError, Socket, SocketIo, State};
+use socket_io::{DisconnectReason, EmitError, Socket, SocketIo, SocketIoBuilder, State};
 use tokio::net::TcpListener;
 
 use crate::support::{Client, Gate, Log, Stage, soon, until};
 
 /// A server that tells why sockets of `/` leave.
 fn telling() -> Stage {
-    let stage = Stage::with(|builder| {
-        builder
-            .ping_interval(Duration::from_millis(50))
-            .ping_timeout(Duration::from_millis(50))
-    });
+    telling_with(|builder| builder)
+}
+
+fn telling_with(options: impl FnOnce(SocketIoBuilder) -> SocketIoBuilder) -> Stage {
+    let stage = Stage::with(options);
     stage
         .io
         .of("/")
@@ -123,7 +123,9 @@ async fn a_connection_that_is_lost_or_closed_is_a_transport_close() {
 
 #[tokio::test]
 async fn a_client_that_falls_silent_is_a_ping_timeout() {
-    let host = telling().listen().await;
+    let quick = Duration::from_millis(300);
+    let host = telling_with(|builder| builder.ping_interval(quick).ping_timeout(quick));
+    let host = host.listen().await;
     // It answers no ping, since nobody reads.
     let (_client, _) = host.member().await;
     host.check_heard("connected").await;

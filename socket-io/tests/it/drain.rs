@@ -8,7 +8,7 @@ use socket_io::{DisconnectReason, Drain, ServerState, State};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
-use crate::support::{Gate, Log, Polling, Stage, respond, soon, until};
+use crate::support::{Gate, Log, Polling, Stage, not_yet, respond, soon, until};
 
 const OVER: Duration = Duration::from_secs(10);
 
@@ -148,6 +148,22 @@ async fn a_server_without_clients_is_drained_at_once() {
     // Again, which does nothing.
     assert_eq!(stage.io.drain(OVER).await.closed, 0);
     soon(stage.io.closed()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_that_was_cut_short_says_so_although_nobody_is_left() {
+    for _ in 0..10 {
+        let stage = telling();
+        let clients = waiting::<3>(&stage).await;
+        let mut draining = Box::pin(stage.io.drain(OVER));
+        not_yet(&mut draining).await;
+        stage.io.close();
+        // It has had no turn since.
+        until(|| stage.io.connections() == 0).await;
+        let report = soon(draining).await;
+        assert_eq!((report.closed, report.left, report.cut_off), (1, 0, 2));
+        drop(clients);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -346,7 +346,7 @@ async fn a_client_that_waits_for_busy_handlers_is_not_taken_for_dead() {
         builder
             .max_handlers(1)
             .ping_interval(Duration::from_millis(50))
-            .ping_timeout(Duration::from_millis(50))
+            .ping_timeout(Duration::from_millis(500))
     });
     stage
         .io
@@ -358,7 +358,8 @@ async fn a_client_that_waits_for_busy_handlers_is_not_taken_for_dead() {
     let host = stage.listen().await;
     let (mut client, _) = host.member().await;
     client.send(r#"421["slow"]"#).await;
-    client.stay_alive(5).await;
+    // For longer than the time to answer.
+    client.stay_alive(15).await;
     host.open_gate(1);
     client.check(r#"431["done"]"#).await;
 }

@@ -22,7 +22,7 @@ pub(crate) use polling::Polling;
 pub(crate) use websocket::{Frame, Header, Narrow, WebSocket, upgrade_headers};
 
 /// What does not happen within this time does not happen.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 /// So often everybody who has something to do has a turn until it is sure that something waits.
 const TURNS: usize = 200;
 

@@ -11,9 +11,10 @@ use hyper::service::Service;
 
 /// Sends every message back as it came.
 pub(crate) fn protocol() -> Server {
+    let (ping_interval, ping_timeout) = crate::heartbeat();
     let config = ServerConfig::default()
-        .ping_interval(Duration::from_millis(300))
-        .ping_timeout(crate::ping_timeout());
+        .ping_interval(ping_interval)
+        .ping_timeout(ping_timeout);
     let server = Server::new(config);
     accept(
         server.clone(),

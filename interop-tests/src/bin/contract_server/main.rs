@@ -36,10 +36,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How long the modes of the protocols wait for a pong: `PING_TIMEOUT` in milliseconds, for clients on a machine that is too busy for the default.
-fn ping_timeout() -> Duration {
-    let set = std::env::var("PING_TIMEOUT").ok();
-    Duration::from_millis(set.and_then(|time| time.parse().ok()).unwrap_or(200))
+/// How often the modes of the protocols ping, and how long they wait for a pong: `PING_INTERVAL` and `PING_TIMEOUT` in milliseconds, for clients on a machine
+/// that is too busy for the defaults.
+fn heartbeat() -> (Duration, Duration) {
+    let time = |name, default| {
+        let set = std::env::var(name).ok();
+        Duration::from_millis(set.and_then(|time| time.parse().ok()).unwrap_or(default))
+    };
+    (time("PING_INTERVAL", 300), time("PING_TIMEOUT", 200))
 }
 
 /// How an event ends that is not acknowledged: a `Result` would be. What could not be sent was for a client that has left.

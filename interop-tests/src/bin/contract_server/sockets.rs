@@ -11,9 +11,10 @@ use crate::no_ack;
 
 /// What a suite for the protocol asks of a server.
 pub(crate) fn protocol() -> SocketIo {
+    let (ping_interval, ping_timeout) = crate::heartbeat();
     let io = SocketIo::builder()
-        .ping_interval(Duration::from_millis(300))
-        .ping_timeout(crate::ping_timeout())
+        .ping_interval(ping_interval)
+        .ping_timeout(ping_timeout)
         .connect_timeout(Duration::from_millis(1000))
         .build();
     for name in ["/", "/custom"] {
