@@ -181,7 +181,7 @@ impl Cors {
         if preflight && self.allowed_headers.is_none() {
             vary(headers, "Access-Control-Request-Headers");
         }
-        // Without this one the others give no leave, and the reference sends them all the same.
+        // Without this one the others give no leave; the reference sends them all the same, unless a function has said no.
         if let Some(origin) = origin {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
         }

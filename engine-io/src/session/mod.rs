@@ -327,7 +327,7 @@ impl Session {
         if self.transport != Transport::WebSocket {
             return None;
         }
-        let frame = Frame::from_bytes(self.outbox.pop(self.wire)?);
+        let frame = self.outbox.pop(self.wire)?;
         self.counters.sent_frame(&frame);
         Some(frame)
     }
@@ -383,8 +383,8 @@ impl Session {
         }
         match self.heartbeat.handle_timeout(now, &self.config) {
             Due::Nothing => {}
-            // Nothing is sent any more, and the end has a time of its own.
-            Due::Ping if self.state == ReadyState::Closing => self.heartbeat.stop(),
+            // Nothing is sent any more, but who shows no sign of life has gone, as in the reference.
+            Due::Ping if self.state == ReadyState::Closing => {}
             Due::Ping => self
                 .outbox
                 .push_control(&Packet::Ping(Default::default()).to_frame()),

@@ -179,7 +179,7 @@ impl Outbox {
 
     /// Takes the next frame out. With the first frame of a packet that has a key the others become frames like all, so that the packet stays whole.
     #[inline]
-    fn next(&mut self) -> Option<Queued> {
+    fn next(&mut self) -> Option<Frame> {
         let queued = match self.places.pop_front()? {
             Place::Frame(queued) => queued,
             Place::Latest(key) => {
@@ -191,21 +191,17 @@ impl Outbox {
                 first
             }
         };
-        self.queued -= queued.len();
-        Some(queued)
+        let frame = queued.into_frame();
+        self.queued -= frame.len();
+        Some(frame)
     }
 
-    /// The bytes of the next frame in the peer's form, for a transport that reports later what it has written, and compresses nothing.
+    /// The next frame in the peer's form, for a transport that reports later what it has written.
     #[inline]
-    pub(crate) fn pop(&mut self, wire: Wire) -> Option<Bytes> {
-        let queued = self.next()?;
-        let bytes = if wire == Wire::default() {
-            queued.bytes
-        } else {
-            wire.frame(queued.into_frame()).into_websocket()
-        };
-        self.in_flight += bytes.len();
-        Some(bytes)
+    pub(crate) fn pop(&mut self, wire: Wire) -> Option<Frame> {
+        let frame = wire.frame(self.next()?);
+        self.in_flight += frame.len();
+        Some(frame)
     }
 
     /// A batch waits on until it is reported as written.
@@ -222,7 +218,7 @@ impl Outbox {
     pub(crate) fn take_batch(&mut self, limit: usize) -> Vec<Frame> {
         let mut size = 0;
         let mut batch = Vec::with_capacity(self.places.len());
-        while let Some(frame) = self.next().map(Queued::into_frame) {
+        while let Some(frame) = self.next() {
             size += crate::payload::payload_len(&frame) + usize::from(!batch.is_empty());
             if !batch.is_empty() && size > limit {
                 self.queued += frame.len();
@@ -377,10 +373,7 @@ mod tests {
         }
         // The last of them does not fit and goes back.
         assert_eq!(outbox.take_batch(8), [&frames[..], &frames[..1]].concat());
-        assert_eq!(
-            outbox.pop(Wire::default()).as_ref(),
-            Some(frames[1].websocket())
-        );
+        assert_eq!(outbox.pop(Wire::default()).as_ref(), Some(&frames[1]));
     }
 
     #[test]

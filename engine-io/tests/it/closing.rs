@@ -43,7 +43,7 @@ async fn pongs_keep_a_session_alive() {
     let host = Host::echo(ServerConfig::default()).await;
     let mut websocket = host.websocket().await;
     let mut polling = host.polling().await;
-    // Without them both would have ended with the third ping.
+    // Without them both would have ended in place of the second ping.
     let clock = StoppedClock::new();
     for _ in 0..6 {
         clock.advance(25.01).await;
