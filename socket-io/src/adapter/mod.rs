@@ -257,7 +257,10 @@ pub trait Adapter: fmt::Debug + Send + Sync + 'static {
         let mut sockets = self.sockets(target).into_iter();
         while !sockets.as_slice().is_empty() {
             let next = sockets.as_slice().iter().take(Sender::AHEAD);
-            next.for_each(|socket| socket.connection().sender.prefetch());
+            // For a single one it would only be a second look.
+            if next.len() > 1 {
+                next.for_each(|socket| socket.connection().sender.prefetch());
+            }
             for socket in sockets.by_ref().take(Sender::AHEAD) {
                 told(socket.id(), socket.deliver(packet, flags));
             }
